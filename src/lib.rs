@@ -1,0 +1,13 @@
+//! `remote`: AI agents on machines that are not your laptop. The rooms and which may import which are in
+//! ARCHITECTURE.md; tests/layers.rs holds them to it.
+
+pub mod cli;
+pub mod client;
+pub mod config;
+pub mod error;
+pub mod host;
+pub mod model;
+pub mod mux;
+pub mod proto;
+pub mod provision;
+pub mod ssh;
