@@ -12,7 +12,9 @@ pub fn sh(script: &str) -> String {
 /// Prints `text` (which does not occur in its own command line) and stays.
 pub fn says(text: &str) -> String {
     let (head, tail) = text.split_at(text.len() / 2);
-    sh(&format!("printf '%s%s\\n' '{head}' '{tail}'; exec sleep 600"))
+    sh(&format!(
+        "printf '%s%s\\n' '{head}' '{tail}'; exec sleep 600"
+    ))
 }
 
 /// A shell that answers each line `x` with `got x`.

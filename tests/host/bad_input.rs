@@ -63,15 +63,28 @@ fn a_dead_host() {
     let host = env.endpoint(&session).pid;
     kill(host, Signal::KILL);
     await_true("the host's end", SOON, || !alive(host));
-    says_so(&env.run(&["attach", &session]), 255, &[&session, "remote logs"]);
-    says_so(&env.run(&["send", &format!("{session}/1"), "x"]), 255, &[&session]);
+    says_so(
+        &env.run(&["attach", &session]),
+        255,
+        &[&session, "remote logs"],
+    );
+    says_so(
+        &env.run(&["send", &format!("{session}/1"), "x"]),
+        255,
+        &[&session],
+    );
     env.await_no_process();
 }
 
 #[test]
 fn a_ttl_of_nothing_and_of_ten_years() {
     let env = TestEnv::new();
-    for (ttl, word) in [("0", "0"), ("0s", "0s"), ("10years", "10years"), ("soon", "soon")] {
+    for (ttl, word) in [
+        ("0", "0"),
+        ("0s", "0s"),
+        ("10years", "10years"),
+        ("soon", "soon"),
+    ] {
         let ran = env.run(&["dispatch", "--detach", "--ttl", ttl, "--command", "true"]);
         assert!([1, 2].contains(&ran.code), "{ttl}: {}", ran.all());
         assert!(ran.stderr.contains(word), "{ttl}: {}", ran.all());
@@ -84,14 +97,25 @@ fn a_ttl_of_nothing_and_of_ten_years() {
 #[test]
 fn output_that_is_not_utf8() {
     let env = TestEnv::new();
-    let session = env.dispatch(&["--command", &sh("printf 'a\\377\\376\\300b\\n'; exec sleep 600")]);
+    let session = env.dispatch(&[
+        "--command",
+        &sh("printf 'a\\377\\376\\300b\\n'; exec sleep 600"),
+    ]);
     let agent = format!("{session}/1");
     let want = b"a\xff\xfe\xc0b\r\n";
     await_true("the bytes", SOON, || env.raw_logs(&agent).ends_with(want));
     let plain = env.ok(&["logs", "--plain", &agent]);
-    assert!(plain.stdout.contains('a') && plain.stdout.contains('b'), "{}", plain.all());
+    assert!(
+        plain.stdout.contains('a') && plain.stdout.contains('b'),
+        "{}",
+        plain.all()
+    );
     let mut t = env.attach(&session, USUAL);
-    t.wait_for("the line", |t| t.text().iter().any(|l| l.starts_with('a') && l.contains('b')));
+    t.wait_for("the line", |t| {
+        t.text()
+            .iter()
+            .any(|l| l.starts_with('a') && l.contains('b'))
+    });
 }
 
 #[test]
@@ -102,7 +126,9 @@ fn a_line_of_four_megabytes() {
         &sh("head -c 4000000 /dev/zero | tr '\\0' x; printf '\\nEN''D\\n'; exec sleep 600"),
     ]);
     let agent = format!("{session}/1");
-    env.await_status("all bytes", &session, |s| s.agents.iter().all(|a| a.bytes >= 4_000_004));
+    env.await_status("all bytes", &session, |s| {
+        s.agents.iter().all(|a| a.bytes >= 4_000_004)
+    });
     let raw = env.raw_logs(&agent);
     assert_eq!(raw.iter().filter(|b| **b == b'x').count(), 4_000_000);
     let mut t = env.attach(&session, USUAL);
@@ -116,8 +142,12 @@ fn a_line_of_four_megabytes() {
 /// Resident memory in KiB.
 fn resident(pid: u32) -> u64 {
     let text = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = text.lines().find(|l| l.starts_with("VmRSS:")).map(ToOwned::to_owned);
-    line.and_then(|l| l.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0)
+    let line = text
+        .lines()
+        .find(|l| l.starts_with("VmRSS:"))
+        .map(ToOwned::to_owned);
+    line.and_then(|l| l.split_whitespace().nth(1)?.parse().ok())
+        .unwrap_or(0)
 }
 
 #[test]
@@ -158,8 +188,13 @@ fn an_agent_that_ignores_sighup_and_sigterm() {
     let env = TestEnv::new();
     let script = sh("trap '' HUP TERM INT; echo deaf; while :; do sleep 0.2; done");
     let session = env.dispatch(&["--command", &script]);
-    env.await_status("its pid", &session, |s| s.agents.iter().all(|a| a.bytes > 4));
-    let pid = env.last(&session).and_then(|s| s.agents.first()?.pid).expect("its pid");
+    env.await_status("its pid", &session, |s| {
+        s.agents.iter().all(|a| a.bytes > 4)
+    });
+    let pid = env
+        .last(&session)
+        .and_then(|s| s.agents.first()?.pid)
+        .expect("its pid");
     assert!(process(pid).is_some());
     let ran = env.ok(&["terminate", "--yes", &session]);
     assert!(ran.took < Duration::from_secs(30), "{:?}", ran.took);
@@ -199,9 +234,18 @@ fn stdin_that_is_no_terminal() {
 #[test]
 fn a_program_that_is_not_there() {
     let env = TestEnv::new();
-    let ran = env.run(&["dispatch", "--detach", "--command", "no-such-program-anywhere"]);
+    let ran = env.run(&[
+        "dispatch",
+        "--detach",
+        "--command",
+        "no-such-program-anywhere",
+    ]);
     assert_ne!(ran.code, 0, "{}", ran.all());
-    assert!(ran.stderr.contains("no-such-program-anywhere"), "{}", ran.all());
+    assert!(
+        ran.stderr.contains("no-such-program-anywhere"),
+        "{}",
+        ran.all()
+    );
     let left = std::fs::read_dir(env.sessions_dir()).map_or(0, Iterator::count);
     assert_eq!(left, 0, "a refused dispatch leaves nothing");
 }

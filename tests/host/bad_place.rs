@@ -15,8 +15,10 @@ fn a_full_disk_stops_the_history_and_not_the_agent() {
     let state = env.home().join(".local/state");
     std::fs::create_dir_all(&state).expect("the state directory");
     // Four megabytes, and an agent that prints eight and then answers.
-    let agent = sh("stty -echo; head -c 8000000 /dev/zero | tr '\\0' 'y' | fold -w 79; \
-                    printf 'STILL''-HERE\\n'; while read -r x; do printf 'got %s\\n' \"$x\"; done");
+    let agent = sh(
+        "stty -echo; head -c 8000000 /dev/zero | tr '\\0' 'y' | fold -w 79; \
+                    printf 'STILL''-HERE\\n'; while read -r x; do printf 'got %s\\n' \"$x\"; done",
+    );
     let script = format!(
         "mount -t tmpfs -o size=4m small {state} || exit 99\n\
          remote dispatch --detach --command {agent} || exit 98\n\
@@ -40,12 +42,18 @@ fn a_full_disk_stops_the_history_and_not_the_agent() {
     command.args(["sh", "-c", &script]);
     let ran = run(&mut command, b"", 3 * SOON);
     if ran.code != 0 && ran.all().contains("unshare") {
-        eprintln!("skipped: no mount namespace may be made here: {}", ran.all());
+        eprintln!(
+            "skipped: no mount namespace may be made here: {}",
+            ran.all()
+        );
         return;
     }
     assert_eq!(ran.code, 0, "{}", ran.all());
     let text = ran.all();
-    assert!(text.to_lowercase().contains("no space left"), "status says why:\n{text}");
+    assert!(
+        text.to_lowercase().contains("no space left"),
+        "status says why:\n{text}"
+    );
     assert!(text.contains("ENDED 0"), "it ends as any other:\n{text}");
     env.await_no_process();
 }
@@ -59,7 +67,11 @@ fn a_home_that_cannot_be_written() {
     env.set("XDG_STATE_HOME", file.to_string_lossy());
     let ran = env.run(&["dispatch", "--detach", "--command", &answers()]);
     assert_ne!(ran.code, 0, "{}", ran.all());
-    assert!(ran.stderr.contains(&*file.to_string_lossy()), "{}", ran.all());
+    assert!(
+        ran.stderr.contains(&*file.to_string_lossy()),
+        "{}",
+        ran.all()
+    );
 }
 
 #[test]
@@ -69,7 +81,10 @@ fn a_path_too_long_for_a_socket() {
     std::fs::create_dir_all(&deep).expect("a deep directory");
     env.set("XDG_STATE_HOME", deep.to_string_lossy());
     let session = env.dispatch(&["--command", &answers()]);
-    let path = deep.join("remote/sessions").join(&session).join("endpoint.json");
+    let path = deep
+        .join("remote/sessions")
+        .join(&session)
+        .join("endpoint.json");
     await_some("the endpoint", SOON, || path.exists().then_some(()));
     let mut t = env.attach(&session, USUAL);
     t.wait_text("READY");

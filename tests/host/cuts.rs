@@ -82,7 +82,14 @@ fn nothing_is_lost_and_nothing_comes_twice() {
     let stats = client.work().join("stats.json");
     client.set("REMOTE_ATTACH_STATS", stats.to_string_lossy());
     let stream = Stream::new(&server, KIB_PER_SECOND);
-    let session = client.dispatch(&["--provider", "ssh", "--host", "box", "--command", &stream.command]);
+    let session = client.dispatch(&[
+        "--provider",
+        "ssh",
+        "--host",
+        "box",
+        "--command",
+        &stream.command,
+    ]);
 
     let attach = client.remote(&["attach", session.as_str()]);
     let mut run = Run {
@@ -114,7 +121,10 @@ fn nothing_is_lost_and_nothing_comes_twice() {
     );
     let judge = &run.judge;
     assert!(judge.faults.is_empty(), "{:#?}", judge.faults);
-    assert!(in_flight * 2 >= cuts - 1, "{in_flight} of {cuts} cuts with bytes in flight");
+    assert!(
+        in_flight * 2 >= cuts - 1,
+        "{in_flight} of {cuts} cuts with bytes in flight"
+    );
 
     run.terminal.send("\r~.");
     assert_eq!(run.terminal.wait_exit(), 0);
@@ -166,7 +176,9 @@ fn break_it(proxy: &Proxy, run: &mut Run, stream: &Stream, cut: usize) -> bool {
             proxy.cut();
             let from = stream.printed();
             run.keys(2);
-            run.until("the agent to go far ahead", |_| stream.printed() > from + FAR);
+            run.until("the agent to go far ahead", |_| {
+                stream.printed() > from + FAR
+            });
             proxy.refuse(false);
             false
         }

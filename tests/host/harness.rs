@@ -28,7 +28,10 @@ fn a_terminal_shows_what_its_program_prints_and_knows_its_size_and_end() {
 fn a_terminal_answers_queries_as_an_xterm_would() {
     let env = TestEnv::new();
     let mut command = env.command("sh");
-    command.args(["-c", "stty raw -echo; printf '\\033[c'; dd bs=1 count=9 2>/dev/null | od -c"]);
+    command.args([
+        "-c",
+        "stty raw -echo; printf '\\033[c'; dd bs=1 count=9 2>/dev/null | od -c",
+    ]);
     let mut t = Terminal::spawn(command, USUAL);
     t.wait_text("6   2   ;   2   2   c");
 }
@@ -114,7 +117,10 @@ fn the_proxy_delays_narrows_freezes_and_cuts() {
     let begun = Instant::now();
     c.write_all(&buf).expect("write");
     c.read_exact(&mut buf).expect("read");
-    assert!(begun.elapsed() >= Duration::from_millis(180), "50 kB at 250 kB/s");
+    assert!(
+        begun.elapsed() >= Duration::from_millis(180),
+        "50 kB at 250 kB/s"
+    );
     proxy.rate(None);
 
     proxy.freeze(Way::Down);

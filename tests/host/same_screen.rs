@@ -28,7 +28,8 @@ impl Show {
     /// Dispatches on a terminal, which attaches.
     fn begin(env: TestEnv, command: &str) -> (Self, Terminal) {
         let mut t = env.terminal(&["dispatch", "--name", "show", "--command", command], FIRST);
-        let seen = |_: &Terminal| std::fs::read_dir(env.sessions_dir()).is_ok_and(|d| d.count() > 0);
+        let seen =
+            |_: &Terminal| std::fs::read_dir(env.sessions_dir()).is_ok_and(|d| d.count() > 0);
         t.wait_for("the session", seen);
         let name = std::fs::read_dir(env.sessions_dir())
             .expect("sessions")
@@ -117,7 +118,9 @@ fn scenario(env: TestEnv, command: &str, ready: &str, keys: &[&str]) {
     show.same(&mut t, "at another size");
 
     let mut beside = show.attach(BESIDE);
-    beside.wait_for("the second client's screen", |b| b.text().iter().any(|l| !l.is_empty()));
+    beside.wait_for("the second client's screen", |b| {
+        b.text().iter().any(|l| !l.is_empty())
+    });
     show.same(&mut t, "with a second client beside it");
     part_of(&mut beside, &t.snapshot().avt);
     drop(beside);
@@ -173,8 +176,18 @@ fn vim() {
         page(&env)
     );
     let keys = [
-        "10G", "oinserted text\x1b", ":split\r", "\x17j", "/function_01\r", "ggvjj", "\x1b", "G", "\x02",
-        ":set nonumber\r", "dd", "u",
+        "10G",
+        "oinserted text\x1b",
+        ":split\r",
+        "\x17j",
+        "/function_01\r",
+        "ggvjj",
+        "\x1b",
+        "G",
+        "\x02",
+        ":set nonumber\r",
+        "dd",
+        "u",
     ];
     scenario(env, &vim, "The first line", &keys);
 }
@@ -183,14 +196,24 @@ fn vim() {
 fn less() {
     let env = TestEnv::new();
     let less = format!("less -R -N {}", page(&env));
-    scenario(env, &less, "The first line", &[" ", "j", "/function_04\r", "n", "G", "b", "k", "g"]);
+    scenario(
+        env,
+        &less,
+        "The first line",
+        &[" ", "j", "/function_04\r", "n", "G", "b", "k", "g"],
+    );
 }
 
 #[test]
 fn htop() {
     let env = TestEnv::new();
     // Once in ten seconds, so that there is a time at which nothing moves.
-    scenario(env, "htop -d 100", "Tasks", &["t", "H", "\x1b[B", "\x1b[B", "I", "\x1b[A"]);
+    scenario(
+        env,
+        "htop -d 100",
+        "Tasks",
+        &["t", "H", "\x1b[B", "\x1b[B", "I", "\x1b[A"],
+    );
 }
 
 #[test]
@@ -201,7 +224,15 @@ fn tmux_inside() {
     let mut kill = env.command("tmux");
     kill.args(["-L", "inside", "kill-server"]);
     let keys = [
-        "echo one\r", "\x02\"", "echo two\r", "\x02%", "ls /\r", "\x02o", "seq 1 99\r", "\x02z", "\x02z",
+        "echo one\r",
+        "\x02\"",
+        "echo two\r",
+        "\x02%",
+        "ls /\r",
+        "\x02o",
+        "seq 1 99\r",
+        "\x02z",
+        "\x02z",
         "echo three\r",
     ];
     let tmux = "tmux -L inside -f /dev/null new-session sh";

@@ -14,13 +14,21 @@ use crate::common::{SOON, await_true};
 #[test]
 fn dispatch_prints_the_output_and_passes_the_exit_status() {
     let env = TestEnv::new();
-    let ran = env.run(&["dispatch", "--command", &sh("echo hello from the agent; exit 7")]);
+    let ran = env.run(&[
+        "dispatch",
+        "--command",
+        &sh("echo hello from the agent; exit 7"),
+    ]);
     assert_eq!(ran.code, 7, "{}", ran.all());
     assert!(ran.stdout.contains("hello from the agent"), "{}", ran.all());
     // The session is over and stays readable.
     let session = session_in(&ran.all()).expect("the session's name");
     let logs = env.ok(&["logs", "--plain", &format!("{session}/1")]);
-    assert!(logs.stdout.contains("hello from the agent"), "{}", logs.all());
+    assert!(
+        logs.stdout.contains("hello from the agent"),
+        "{}",
+        logs.all()
+    );
     let all = env.ok(&["status", "--all"]);
     assert!(all.stdout.contains(&session), "{}", all.all());
     env.await_no_process();
@@ -69,7 +77,10 @@ fn leaving_resets_every_mode_of_the_terminal() {
     );
     let session = env.dispatch(&["--command", &modes]);
     let mut shell = env.command("sh");
-    shell.args(["-c", &format!("printf 'before\\n'; remote attach {session}; stty -a; echo AFTER")]);
+    shell.args([
+        "-c",
+        &format!("printf 'before\\n'; remote attach {session}; stty -a; echo AFTER"),
+    ]);
     let mut t = Terminal::spawn(shell, USUAL);
     t.wait_text("before");
     let clean = t.emulator().modes();
@@ -79,16 +90,27 @@ fn leaving_resets_every_mode_of_the_terminal() {
     t.wait_text("AFTER");
     assert_eq!(t.emulator().modes(), clean);
     let text = t.text().join("\n");
-    assert!(text.contains("before"), "the shell's screen is back:\n{text}");
-    assert!(text.contains(" icanon") && text.contains(" echo "), "{text}");
+    assert!(
+        text.contains("before"),
+        "the shell's screen is back:\n{text}"
+    );
+    assert!(
+        text.contains(" icanon") && text.contains(" echo "),
+        "{text}"
+    );
 }
 
 #[test]
 fn the_terminal_is_restored_when_attach_is_terminated() {
     let env = TestEnv::new();
-    let session = env.dispatch(&["--command", &sh("printf '\\033[?1049h\\033[?25lFULL'; exec sleep 600")]);
+    let session = env.dispatch(&[
+        "--command",
+        &sh("printf '\\033[?1049h\\033[?25lFULL'; exec sleep 600"),
+    ]);
     let mut shell = env.command("sh");
-    let script = format!("remote attach {session} & echo $! > pid; fg 2>/dev/null; wait; stty -a; echo AFTER");
+    let script = format!(
+        "remote attach {session} & echo $! > pid; fg 2>/dev/null; wait; stty -a; echo AFTER"
+    );
     shell.args(["-c", &format!("set -m; {script}")]);
     let mut t = Terminal::spawn(shell, USUAL);
     t.wait_text("FULL");
@@ -157,7 +179,9 @@ fn a_second_host_on_the_same_directory_refuses() {
 fn a_new_host_on_a_dead_ones_directory_reports_its_agents_lost() {
     let env = TestEnv::new();
     let session = env.dispatch(&["--command", &says("before the crash")]);
-    env.await_status("the agent's output", &session, |s| s.agents.iter().all(|a| a.bytes > 10));
+    env.await_status("the agent's output", &session, |s| {
+        s.agents.iter().all(|a| a.bytes > 10)
+    });
     kill(env.endpoint(&session).pid, Signal::KILL);
     env.await_no_process();
     let dir = env.session_dir(&session);
@@ -189,10 +213,21 @@ fn several_agents_side_by_side_and_one_more() {
         let agent = format!("{session}/{n}");
         env.ok(&["send", &agent, &format!("hello {n}"), "--enter"]);
     }
-    env.ok(&["dispatch", "--detach", "--into", &session, "--command", &says("the fourth")]);
+    env.ok(&[
+        "dispatch",
+        "--detach",
+        "--into",
+        &session,
+        "--command",
+        &says("the fourth"),
+    ]);
     for n in 1..=4 {
         let agent = format!("{session}/{n}");
-        let want = if n == 4 { "the fourth".to_owned() } else { format!("got hello {n}") };
+        let want = if n == 4 {
+            "the fourth".to_owned()
+        } else {
+            format!("got hello {n}")
+        };
         await_true(&want, SOON, || {
             String::from_utf8_lossy(&env.raw_logs(&agent)).contains(&want)
         });
@@ -227,7 +262,13 @@ fn a_read_only_client_sees_and_does_not_type() {
 #[test]
 fn several_agents_stream_with_their_names_and_a_summary_ends_it() {
     let env = TestEnv::new();
-    let ran = env.run(&["dispatch", "--agents", "2", "--command", &sh("echo from agent; exit 3")]);
+    let ran = env.run(&[
+        "dispatch",
+        "--agents",
+        "2",
+        "--command",
+        &sh("echo from agent; exit 3"),
+    ]);
     assert_eq!(ran.code, 3, "{}", ran.all());
     assert_eq!(ran.stdout.matches("from agent").count(), 2, "{}", ran.all());
     assert!(ran.all().contains("exited"), "{}", ran.all());
@@ -240,7 +281,10 @@ fn interrupting_a_followed_dispatch_leaves_the_session_running() {
     command.stdin(std::process::Stdio::null());
     let mut shell = env.command("sh");
     // Its output is no terminal, so it follows instead of attaching; Ctrl-C comes from the terminal.
-    let inner = format!("remote dispatch --command {} | cat", shell_words::quote(&says("streamed")));
+    let inner = format!(
+        "remote dispatch --command {} | cat",
+        shell_words::quote(&says("streamed"))
+    );
     shell.args(["-c", &inner]);
     let mut t = Terminal::spawn(shell, size(160, 30));
     t.wait_text("streamed");
@@ -287,6 +331,11 @@ fn status_never_waits_long_for_a_host_that_does_not_answer() {
     kill(host, Signal::STOP);
     let ran = env.run(&["status"]);
     kill(host, Signal::CONT);
-    assert!(ran.took < Duration::from_secs(4), "{:?}: {}", ran.took, ran.all());
+    assert!(
+        ran.took < Duration::from_secs(4),
+        "{:?}: {}",
+        ran.took,
+        ran.all()
+    );
     assert!(ran.all().contains("unreachable"), "{}", ran.all());
 }

@@ -48,7 +48,12 @@ impl Drop for Pair {
 fn a_session_over_ssh_uploads_once_survives_the_client_and_comes_back() {
     let pair = pair(|o| o);
     let session = pair.dispatch(&answers());
-    assert!(pair.server.session_dir(&session).join("endpoint.json").exists());
+    assert!(
+        pair.server
+            .session_dir(&session)
+            .join("endpoint.json")
+            .exists()
+    );
     assert!(!pair.client.session_dir(&session).exists());
 
     let mut t = pair.client.attach(&session, USUAL);
@@ -66,7 +71,9 @@ fn a_session_over_ssh_uploads_once_survives_the_client_and_comes_back() {
     let binary_times = || -> Vec<std::time::SystemTime> {
         let dir = pair.server.home().join(".local/share/remote/bin");
         let entries = std::fs::read_dir(dir).expect("the uploaded binary's directory");
-        let times = entries.flatten().filter_map(|e| e.metadata().ok()?.modified().ok());
+        let times = entries
+            .flatten()
+            .filter_map(|e| e.metadata().ok()?.modified().ok());
         times.collect()
     };
     let before = binary_times();
@@ -74,7 +81,9 @@ fn a_session_over_ssh_uploads_once_survives_the_client_and_comes_back() {
     pair.dispatch(&says("second"));
     assert_eq!(binary_times(), before);
 
-    let logs = pair.client.ok(&["logs", "--plain", &format!("{session}/1")]);
+    let logs = pair
+        .client
+        .ok(&["logs", "--plain", &format!("{session}/1")]);
     assert!(logs.stdout.contains("got one"), "{}", logs.all());
     let ended = pair.client.ok(&["terminate", "--yes", &session]);
     assert_eq!(ended.code, 0);
@@ -84,7 +93,15 @@ fn a_session_over_ssh_uploads_once_survives_the_client_and_comes_back() {
 fn dispatch_over_ssh_prints_the_output_and_passes_the_exit_status() {
     let pair = pair(|o| o);
     let command = sh("echo hello from the box; exit 5");
-    let args = ["dispatch", "--provider", "ssh", "--host", "box", "--command", &command];
+    let args = [
+        "dispatch",
+        "--provider",
+        "ssh",
+        "--host",
+        "box",
+        "--command",
+        &command,
+    ];
     let ran = pair.client.run(&args);
     assert_eq!(ran.code, 5, "{}", ran.all());
     assert!(ran.stdout.contains("hello from the box"), "{}", ran.all());
@@ -111,7 +128,10 @@ fn killing_sshds_child_only_reconnects() {
 
 #[test]
 fn a_server_that_forbids_socket_forwarding_still_serves() {
-    let pair = pair(|o| o.line("AllowStreamLocalForwarding no").line("MaxSessions 3"));
+    let pair = pair(|o| {
+        o.line("AllowStreamLocalForwarding no")
+            .line("MaxSessions 3")
+    });
     let session = pair.dispatch(&answers());
     let mut t = pair.client.attach(&session, USUAL);
     t.wait_text("READY");
@@ -122,7 +142,15 @@ fn a_server_that_forbids_socket_forwarding_still_serves() {
 #[test]
 fn more_agents_than_max_sessions_are_all_reached() {
     let pair = pair(|o| o.line("MaxSessions 2"));
-    let args = ["--provider", "ssh", "--host", "box", "--agents", "5", "--command"];
+    let args = [
+        "--provider",
+        "ssh",
+        "--host",
+        "box",
+        "--agents",
+        "5",
+        "--command",
+    ];
     let command = sh("echo from agent; exit 0");
     let mut all = vec!["dispatch"];
     all.extend(args);
@@ -149,7 +177,10 @@ fn a_line_that_goes_silent_is_found_dead_within_ten_seconds() {
     proxy.freeze(Way::Down);
     let begun = std::time::Instant::now();
     while proxy.accepted() == before {
-        assert!(begun.elapsed() < Duration::from_secs(10), "the dead line was not noticed");
+        assert!(
+            begun.elapsed() < Duration::from_secs(10),
+            "the dead line was not noticed"
+        );
         t.pump(Duration::from_millis(100));
     }
     proxy.thaw();
@@ -185,13 +216,21 @@ fn an_unknown_host_key_is_refused_without_a_terminal_and_a_changed_one_always() 
     pair.sshd.change_host_key();
     let ran = pair.client.run(&["attach", &session]);
     assert_eq!(ran.code, 255, "{}", ran.all());
-    assert!(ran.stderr.to_lowercase().contains("host key"), "{}", ran.all());
+    assert!(
+        ran.stderr.to_lowercase().contains("host key"),
+        "{}",
+        ran.all()
+    );
 
     let known = pair.client.home().join(".ssh/known_hosts");
     std::fs::write(&known, "").expect("an empty known_hosts");
     let ran = pair.client.run(&["attach", &session]);
     assert_ne!(ran.code, 0, "{}", ran.all());
-    assert!(ran.stderr.contains("SHA256:"), "the fingerprint:\n{}", ran.all());
+    assert!(
+        ran.stderr.contains("SHA256:"),
+        "the fingerprint:\n{}",
+        ran.all()
+    );
 
     // On a terminal it asks, and remembers the answer.
     let mut t = pair.client.attach(&session, USUAL);

@@ -18,7 +18,13 @@ fn ssh(env: &TestEnv, session: &str, options: &[&str], command: &[&str]) -> Comm
     let client_key = env.session_dir(session).join("keys/client_ed25519");
     let mut ssh = env.command(env.bin().join("ssh"));
     ssh.args(["-p", &port.to_string(), "-i"]).arg(client_key);
-    ssh.args(["-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=yes", "-o"]);
+    ssh.args([
+        "-o",
+        "IdentitiesOnly=yes",
+        "-o",
+        "StrictHostKeyChecking=yes",
+        "-o",
+    ]);
     ssh.arg(format!("UserKnownHostsFile={}", known.display()));
     ssh.args(options);
     let user = endpoint.user.unwrap_or_else(crate::common::env::user);
@@ -31,7 +37,11 @@ fn runs_a_command_with_its_streams_and_status() {
     let env = TestEnv::new();
     let session = env.dispatch(&["--command", &answers()]);
     let command = ["cat; echo err >&2; exit 9"];
-    let ran = run(&mut ssh(&env, &session, &[], &command), b"through stdin", SOON);
+    let ran = run(
+        &mut ssh(&env, &session, &[], &command),
+        b"through stdin",
+        SOON,
+    );
     assert_eq!(ran.code, 9, "{}", ran.all());
     assert_eq!(ran.stdout, "through stdin");
     assert!(ran.stderr.contains("err"), "{}", ran.all());
@@ -48,7 +58,10 @@ fn attaches_on_a_terminal() {
     t.wait_text("got one");
     drop(t);
     // And without `remote` on the way in: a shell on the session's machine.
-    let mut t = Terminal::spawn(ssh(&env, &session, &["-tt"], &["stty size; echo SIZED; cat"]), USUAL);
+    let mut t = Terminal::spawn(
+        ssh(&env, &session, &["-tt"], &["stty size; echo SIZED; cat"]),
+        USUAL,
+    );
     t.wait_text("24 80");
     t.wait_text("SIZED");
 }

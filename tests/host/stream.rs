@@ -65,7 +65,9 @@ impl Judge {
             } else if number > last + 1 {
                 self.skipped += number - last - 1;
                 if !repainted {
-                    self.fault(format!("line {number} after line {last}, and no repaint between"));
+                    self.fault(format!(
+                        "line {number} after line {last}, and no repaint between"
+                    ));
                 }
             }
             // After a repaint the line may begin in the middle: its head was on the repainted screen.
@@ -116,7 +118,12 @@ mod tests {
     #[test]
     fn accepts_order_and_gaps_at_repaints_only() {
         let mut judge = Judge::default();
-        for part in [line(1), line(2), b"\x18\x1b\\\x1b[2Jhello".to_vec(), line(9)] {
+        for part in [
+            line(1),
+            line(2),
+            b"\x18\x1b\\\x1b[2Jhello".to_vec(),
+            line(9),
+        ] {
             for b in part {
                 judge.feed(&[b]);
             }

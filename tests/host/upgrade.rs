@@ -24,7 +24,14 @@ fn vim_and_a_flood_go_on_and_the_client_sees_a_repaint() {
     std::fs::write(&page, "the first line\nthe second line\n").expect("a page");
     let vim = format!("vim -u NONE -i NONE -N -n {}", page.display());
     let session = env.dispatch(&["--command", &vim]);
-    env.ok(&["dispatch", "--detach", "--into", &session, "--command", &stream.command]);
+    env.ok(&[
+        "dispatch",
+        "--detach",
+        "--into",
+        &session,
+        "--command",
+        &stream.command,
+    ]);
 
     let mut editor = env.attach(&format!("{session}/1"), USUAL);
     editor.wait_text("the second line");
@@ -41,7 +48,13 @@ fn vim_and_a_flood_go_on_and_the_client_sees_a_repaint() {
     let host = env.endpoint(&session).pid;
     let before: Vec<_> = env.last(&session).expect("status").agents;
     let binary = other_binary(&env);
-    let ran = env.run(&["host", "upgrade", &session, "--binary", &binary.to_string_lossy()]);
+    let ran = env.run(&[
+        "host",
+        "upgrade",
+        &session,
+        "--binary",
+        &binary.to_string_lossy(),
+    ]);
     assert_eq!(ran.code, 0, "{}", ran.all());
     // The same process runs another file.
     assert!(alive(host), "the host's process is the same");
@@ -74,7 +87,11 @@ fn vim_and_a_flood_go_on_and_the_client_sees_a_repaint() {
     env.ok(&["kill", &format!("{session}/2")]);
     let mut whole = Judge::default();
     whole.feed(&env.raw_logs(&format!("{session}/2")));
-    assert!(whole.faults.is_empty() && whole.skipped == 0, "{:#?}", whole.faults);
+    assert!(
+        whole.faults.is_empty() && whole.skipped == 0,
+        "{:#?}",
+        whole.faults
+    );
     assert!(whole.last() > from);
 }
 
@@ -85,7 +102,13 @@ fn a_binary_that_is_none_is_refused_and_nothing_happens() {
     let mut t = env.attach(&session, USUAL);
     t.wait_text("READY");
     let junk = env.script("junk", "not a program at all\n");
-    let ran = env.run(&["host", "upgrade", &session, "--binary", &junk.to_string_lossy()]);
+    let ran = env.run(&[
+        "host",
+        "upgrade",
+        &session,
+        "--binary",
+        &junk.to_string_lossy(),
+    ]);
     assert_ne!(ran.code, 0, "{}", ran.all());
     t.send("one\r");
     t.wait_text("got one");

@@ -7,7 +7,8 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use bytes::BytesMut;
 use remote_compute::model::SessionStatus;
 use remote_compute::proto::{
-    HEADER, Hello, Message, Op, Outcome, PROTOCOL, RawFrame, Reply, ToClient, ToHost, Version, decode_header,
+    HEADER, Hello, Message, Op, Outcome, PROTOCOL, RawFrame, Reply, ToClient, ToHost, Version,
+    decode_header,
 };
 use rustix::process::Signal;
 
@@ -73,7 +74,9 @@ fn with_host(protocol: Version, args: &[&str]) -> Ran {
     client.use_sshd(&sshd, sshd.port);
     let command = says("here");
     let session = client.dispatch(&["--provider", "ssh", "--host", "box", "--command", &command]);
-    server.await_status("its output", &session, |s| s.agents.iter().all(|a| a.bytes > 2));
+    server.await_status("its output", &session, |s| {
+        s.agents.iter().all(|a| a.bytes > 2)
+    });
     let endpoint = server.endpoint(&session);
     let mut status = server.last(&session).expect("last.json");
     status.version = "9.9.9".to_owned();
