@@ -1,0 +1,274 @@
+//! One agent's history, wherever it can be had: from the live host, from a dead one's directory, or from
+//! that directory on another machine. A reader that follows goes from the first to the others by itself.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+use super::control::{Logs, take_record};
+use super::reach::{connect, reach};
+use super::registry::{Known, Registry};
+use crate::error::{Context, Error, Kind, Result};
+use crate::model::{HistoryKind, LogRecord};
+use crate::mux::HistoryReader;
+use crate::provision::quote;
+use crate::ssh::Ask;
+
+/// How often a lost connection to a live host is made anew without a byte of progress.
+const TRIES: u32 = 5;
+const CHUNK: usize = 64 * 1024;
+
+/// Where to begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum From {
+    Offset(u64),
+    /// The last so many bytes.
+    Tail(u64),
+}
+
+enum Source {
+    Live(Box<Logs>),
+    Disk(Box<HistoryReader>),
+    Elsewhere(Box<Stream>),
+}
+
+/// Records that come as plain bytes.
+struct Stream {
+    stdout: Box<dyn AsyncRead + Send + Unpin>,
+    buf: BytesMut,
+    /// Held for as long as its channel is read.
+    _connection: crate::ssh::Connection,
+}
+
+/// A reader of one agent's history.
+pub struct History {
+    registry: Registry,
+    known: Known,
+    ask: Arc<dyn Ask>,
+    agent: u32,
+    follow: bool,
+    source: Source,
+    /// The agent byte that comes next; `None` before the first record of a tail.
+    at: Option<u64>,
+    tries: u32,
+}
+
+impl History {
+    /// Opens it; with `follow` it ends with the agent, else where the history ends now.
+    ///
+    /// # Errors
+    /// Neither the host nor its directory can be read, or there is no such agent.
+    pub async fn open(
+        registry: &Registry,
+        known: &Known,
+        ask: Arc<dyn Ask>,
+        agent: u32,
+        from: From,
+        follow: bool,
+    ) -> Result<Self> {
+        let (known, source) = open(registry, known, &ask, agent, from, follow).await?;
+        Ok(Self {
+            registry: registry.clone(),
+            known,
+            ask,
+            agent,
+            follow,
+            source,
+            at: match from {
+                From::Offset(offset) => Some(offset),
+                From::Tail(_) => None,
+            },
+            tries: 0,
+        })
+    }
+
+    /// The next record; `None` after the last one. No byte comes twice.
+    ///
+    /// # Errors
+    /// The history is damaged, or its machine cannot be reached any more.
+    pub async fn next(&mut self) -> Result<Option<LogRecord>> {
+        loop {
+            let next = match &mut self.source {
+                Source::Live(logs) => logs.next().await,
+                Source::Disk(reader) => reader
+                    .next()
+                    .context(format!("the history of agent {} cannot be read", self.agent)),
+                Source::Elsewhere(stream) => stream.next().await,
+            };
+            match next {
+                Ok(Some(record)) => {
+                    if let Some(record) = self.fresh(record) {
+                        return Ok(Some(record));
+                    }
+                }
+                Ok(None) => return Ok(None),
+                Err(e) if e.kind == Kind::Connection && self.tries < TRIES => {
+                    self.tries += 1;
+                    self.reopen(e).await?;
+                }
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    /// What of a record was not seen yet.
+    fn fresh(&mut self, mut record: LogRecord) -> Option<LogRecord> {
+        if record.kind != HistoryKind::Output {
+            let seen = self.at.is_some_and(|at| record.offset < at);
+            return (!seen).then_some(record);
+        }
+        let end = record
+            .offset
+            .saturating_add(u64::try_from(record.bytes.len()).unwrap_or(u64::MAX));
+        let at = self.at.unwrap_or(record.offset);
+        if end <= at {
+            return None;
+        }
+        if let Ok(skip) = usize::try_from(at.saturating_sub(record.offset))
+            && skip > 0
+        {
+            record.bytes = record.bytes.slice(skip.min(record.bytes.len())..);
+            record.offset = at;
+        }
+        self.at = Some(end);
+        self.tries = 0;
+        Some(record)
+    }
+
+    /// The host is gone or the connection is: goes on where it was, from whatever is there now.
+    async fn reopen(&mut self, lost: Error) -> Result<()> {
+        let known = self.registry.resolve(self.known.id.as_str())?;
+        let from = self.at.map_or(From::Tail(0), From::Offset);
+        let (known, source) = open(
+            &self.registry,
+            &known,
+            &self.ask,
+            self.agent,
+            from,
+            self.follow,
+        )
+        .await
+        .map_err(|_| lost)?;
+        self.known = known;
+        self.source = source;
+        Ok(())
+    }
+}
+
+async fn open(
+    registry: &Registry,
+    known: &Known,
+    ask: &Arc<dyn Ask>,
+    agent: u32,
+    from: From,
+    follow: bool,
+) -> Result<(Known, Source)> {
+    let mut known = known.clone();
+    if known.live {
+        match live(&known, ask, agent, from, follow).await {
+            Ok(logs) => return Ok((known, Source::Live(Box::new(logs)))),
+            Err(e) if e.kind != Kind::Connection => return Err(e),
+            Err(e) => {
+                // It may have ended between the look and the dial.
+                known = registry.resolve(known.id.as_str())?;
+                if known.live && known.dir.is_some() {
+                    return Err(e);
+                }
+            }
+        }
+    }
+    let source = match (&known.dir, &known.ssh) {
+        (Some(_), _) => Source::Disk(Box::new(disk(&known, agent, from)?)),
+        (None, Some(_)) => Source::Elsewhere(Box::new(elsewhere(&known, ask, agent, from).await?)),
+        (None, None) => return Err(Error::internal(format!("{} is nowhere", known.id))),
+    };
+    Ok((known, source))
+}
+
+async fn live(
+    known: &Known,
+    ask: &Arc<dyn Ask>,
+    agent: u32,
+    from: From,
+    follow: bool,
+) -> Result<Logs> {
+    let control = reach(known, ask.clone()).await?.control().await?;
+    match from {
+        From::Offset(offset) => control.logs(agent, offset, None, follow).await,
+        From::Tail(bytes) => control.logs(agent, 0, Some(bytes), follow).await,
+    }
+}
+
+fn disk(known: &Known, agent: u32, from: From) -> Result<HistoryReader> {
+    let dir = known
+        .dir
+        .as_ref()
+        .ok_or_else(|| Error::internal("no directory"))?
+        .agent(agent);
+    if !dir.is_dir() {
+        return Err(
+            Error::user(format!("{} has no agent {agent}", known.label())).hint(format!(
+                "run `remote status {}` to see its agents",
+                known.id
+            )),
+        );
+    }
+    read_dir(&dir, from)
+}
+
+/// Opens an agent's history in its directory on this machine.
+///
+/// # Errors
+/// It cannot be read.
+pub fn read_dir(dir: &std::path::Path, from: From) -> Result<HistoryReader> {
+    let mut reader = HistoryReader::open(dir).context(format!("cannot read {}", dir.display()))?;
+    match from {
+        From::Offset(0) => {}
+        From::Offset(offset) => reader.seek(offset),
+        From::Tail(bytes) => reader.seek_tail(bytes),
+    }
+    Ok(reader)
+}
+
+async fn elsewhere(known: &Known, ask: &Arc<dyn Ask>, agent: u32, from: From) -> Result<Stream> {
+    let place = known
+        .ssh
+        .as_ref()
+        .ok_or_else(|| Error::internal("no place"))?;
+    let connection = connect(known, ask.clone()).await?;
+    let from = match from {
+        From::Offset(offset) => format!("--offset {offset}"),
+        From::Tail(bytes) => format!("--tail {bytes}"),
+    };
+    let command = format!(
+        "{} host logs --dir {} {agent} {from}",
+        quote(&place.binary),
+        quote(&place.dir)
+    );
+    let exec = connection.exec(&command, None).await?;
+    Ok(Stream {
+        stdout: Box::new(exec.stdout),
+        buf: BytesMut::new(),
+        _connection: connection,
+    })
+}
+
+impl Stream {
+    async fn next(&mut self) -> Result<Option<LogRecord>> {
+        loop {
+            if let Some(record) = take_record(&mut self.buf)? {
+                return Ok(Some(record));
+            }
+            self.buf.reserve(CHUNK);
+            if self.stdout.read_buf(&mut self.buf).await? == 0 {
+                return Ok(None);
+            }
+        }
+    }
+}
+
+/// The bytes of a record that go to a terminal: its output; none of marks and sizes.
+pub fn shown(record: &LogRecord) -> Option<&Bytes> {
+    (record.kind == HistoryKind::Output).then_some(&record.bytes)
+}
