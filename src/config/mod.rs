@@ -2,9 +2,19 @@
 //! (built in, config.toml, .remote.toml, REMOTE_*, flags), and each remembers the one it came from.
 
 mod agent;
+mod agents;
+mod allowed;
+mod edit;
+mod file;
+mod keys;
 mod paths;
 mod settings;
+mod value;
 
 pub use agent::AgentDef;
+pub use allowed::RepoCommands;
+pub use edit::set_in_file;
+pub use keys::{KEYS, Key};
 pub use paths::{Paths, SessionDir};
-pub use settings::Config;
+pub use settings::{Config, Problem, REPO_FILE};
+pub use value::{Origin, Shape, Value, parse_duration};
