@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use super::control::{Logs, take_record};
 use super::reach::{connect, reach};
 use super::registry::{Known, Registry};
-use crate::error::{Context, Error, Kind, Result};
+use crate::error::{Error, Kind, Result};
 use crate::model::{HistoryKind, LogRecord};
 use crate::mux::HistoryReader;
 use crate::provision::quote;
@@ -21,7 +21,7 @@ const CHUNK: usize = 64 * 1024;
 
 /// Where to begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum From {
+pub enum Begin {
     Offset(u64),
     /// The last so many bytes.
     Tail(u64),
@@ -64,7 +64,7 @@ impl History {
         known: &Known,
         ask: Arc<dyn Ask>,
         agent: u32,
-        from: From,
+        from: Begin,
         follow: bool,
     ) -> Result<Self> {
         let (known, source) = open(registry, known, &ask, agent, from, follow).await?;
@@ -76,8 +76,8 @@ impl History {
             follow,
             source,
             at: match from {
-                From::Offset(offset) => Some(offset),
-                From::Tail(_) => None,
+                Begin::Offset(offset) => Some(offset),
+                Begin::Tail(_) => None,
             },
             tries: 0,
         })
@@ -91,9 +91,7 @@ impl History {
         loop {
             let next = match &mut self.source {
                 Source::Live(logs) => logs.next().await,
-                Source::Disk(reader) => reader
-                    .next()
-                    .context(format!("the history of agent {} cannot be read", self.agent)),
+                Source::Disk(reader) => reader.next().map_err(Error::from),
                 Source::Elsewhere(stream) => stream.next().await,
             };
             match next {
@@ -139,7 +137,7 @@ impl History {
     /// The host is gone or the connection is: goes on where it was, from whatever is there now.
     async fn reopen(&mut self, lost: Error) -> Result<()> {
         let known = self.registry.resolve(self.known.id.as_str())?;
-        let from = self.at.map_or(From::Tail(0), From::Offset);
+        let from = self.at.map_or(Begin::Tail(0), Begin::Offset);
         let (known, source) = open(
             &self.registry,
             &known,
@@ -161,7 +159,7 @@ async fn open(
     known: &Known,
     ask: &Arc<dyn Ask>,
     agent: u32,
-    from: From,
+    from: Begin,
     follow: bool,
 ) -> Result<(Known, Source)> {
     let mut known = known.clone();
@@ -190,17 +188,17 @@ async fn live(
     known: &Known,
     ask: &Arc<dyn Ask>,
     agent: u32,
-    from: From,
+    from: Begin,
     follow: bool,
 ) -> Result<Logs> {
     let control = reach(known, ask.clone()).await?.control().await?;
     match from {
-        From::Offset(offset) => control.logs(agent, offset, None, follow).await,
-        From::Tail(bytes) => control.logs(agent, 0, Some(bytes), follow).await,
+        Begin::Offset(offset) => control.logs(agent, offset, None, follow).await,
+        Begin::Tail(bytes) => control.logs(agent, 0, Some(bytes), follow).await,
     }
 }
 
-fn disk(known: &Known, agent: u32, from: From) -> Result<HistoryReader> {
+fn disk(known: &Known, agent: u32, from: Begin) -> Result<HistoryReader> {
     let dir = known
         .dir
         .as_ref()
@@ -221,25 +219,25 @@ fn disk(known: &Known, agent: u32, from: From) -> Result<HistoryReader> {
 ///
 /// # Errors
 /// It cannot be read.
-pub fn read_dir(dir: &std::path::Path, from: From) -> Result<HistoryReader> {
-    let mut reader = HistoryReader::open(dir).context(format!("cannot read {}", dir.display()))?;
+pub fn read_dir(dir: &std::path::Path, from: Begin) -> Result<HistoryReader> {
+    let mut reader = HistoryReader::open(dir)?;
     match from {
-        From::Offset(0) => {}
-        From::Offset(offset) => reader.seek(offset),
-        From::Tail(bytes) => reader.seek_tail(bytes),
+        Begin::Offset(0) => {}
+        Begin::Offset(offset) => reader.seek(offset)?,
+        Begin::Tail(bytes) => reader.seek_tail(bytes)?,
     }
     Ok(reader)
 }
 
-async fn elsewhere(known: &Known, ask: &Arc<dyn Ask>, agent: u32, from: From) -> Result<Stream> {
+async fn elsewhere(known: &Known, ask: &Arc<dyn Ask>, agent: u32, from: Begin) -> Result<Stream> {
     let place = known
         .ssh
         .as_ref()
         .ok_or_else(|| Error::internal("no place"))?;
     let connection = connect(known, ask.clone()).await?;
     let from = match from {
-        From::Offset(offset) => format!("--offset {offset}"),
-        From::Tail(bytes) => format!("--tail {bytes}"),
+        Begin::Offset(offset) => format!("--offset {offset}"),
+        Begin::Tail(bytes) => format!("--tail {bytes}"),
     };
     let command = format!(
         "{} host logs --dir {} {agent} {from}",

@@ -1,6 +1,7 @@
 //! A machine of one's own, over OpenSSH: `remote` uploads itself once per version and is then asked there,
 //! through its hidden `host` verbs, what [`Local`](super::Local) is asked here.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -20,8 +21,8 @@ use crate::model::{SessionId, SessionSpec};
 pub struct Binaries {
     /// For any system: `--host-binary`.
     pub given: Option<PathBuf>,
-    /// A directory of `remote-linux-aarch64` and its like.
-    pub dir: Option<PathBuf>,
+    /// By system, `linux-aarch64` and its like: `[host.binaries]`.
+    pub by_system: BTreeMap<String, PathBuf>,
 }
 
 impl Binaries {
@@ -30,9 +31,8 @@ impl Binaries {
         if let Some(given) = &self.given {
             return Some(given.clone());
         }
-        let of_dir = self.dir.as_ref().map(|d| d.join(format!("remote-{system}")));
-        if let Some(file) = of_dir.filter(|f| f.exists()) {
-            return Some(file);
+        if let Some(file) = self.by_system.get(system) {
+            return Some(file.clone());
         }
         let own = format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH);
         (system == own)
@@ -423,7 +423,7 @@ mod tests {
         let file = home.path().join("program");
         let binaries = Binaries {
             given: Some(file.clone()),
-            dir: None,
+            by_system: BTreeMap::new(),
         };
         let remote: Arc<dyn Remote> = Arc::new(Here(home.path().join("it's data")));
         let uploads = std::sync::Mutex::new(0);
