@@ -1,12 +1,18 @@
 //! The command line: one verb per file, its help text the doc comment of its `Args`. Nothing here decides
 //! what a verb means; that is in client/ and host/. A verb is one line in each of three places below.
 
+mod aliases;
+pub mod allow;
 mod call;
 pub mod complete;
+mod completions;
 mod config;
 mod ctx;
+mod doctor;
+mod init;
 mod report;
 mod ui;
+mod util;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -54,23 +60,37 @@ pub struct Globals {
 /// The verbs, in the order of `remote --help`.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
+    Init(init::Args),
     Config(config::Args),
+    Doctor(doctor::Args),
+    Completions(completions::Args),
+    Aliases(aliases::Args),
+    #[command(hide = true)]
+    Util(util::Args),
 }
 
 impl Verb {
     /// Needs no runtime with workers: reads and prints only.
     fn is_light(&self) -> bool {
-        matches!(self, Self::Config(_))
+        matches!(
+            self,
+            Self::Config(_) | Self::Completions(_) | Self::Aliases(_) | Self::Util(_)
+        )
     }
 
     /// Must work where the configuration is wrong: it gets the built-in one then.
     fn is_lenient(&self) -> bool {
-        matches!(self, Self::Config(_))
+        self.is_light() || matches!(self, Self::Doctor(_) | Self::Init(_))
     }
 
     async fn run(self, ctx: &Ctx) -> Result<ExitCode> {
         match self {
+            Self::Init(args) => init::run(args, ctx).await,
             Self::Config(args) => config::run(args, ctx).await,
+            Self::Doctor(args) => doctor::run(args, ctx).await,
+            Self::Completions(args) => completions::run(args, ctx).await,
+            Self::Aliases(args) => aliases::run(args, ctx).await,
+            Self::Util(args) => util::run(args, ctx).await,
         }
     }
 }

@@ -157,7 +157,8 @@ impl Config {
         self.values.get(name).map(|(value, origin)| (value, origin))
     }
 
-    fn text(&self, name: &str) -> Option<&str> {
+    /// A text key's value.
+    pub fn text(&self, name: &str) -> Option<&str> {
         self.get(name).and_then(|(value, _)| file::as_text(value))
     }
 
