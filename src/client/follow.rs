@@ -10,13 +10,12 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::history::{Begin, History, shown};
-use super::reach::reach;
+use super::reach::Hosts;
 use super::registry::{Known, Registry};
 use super::status::newest;
 use crate::error::{Error, Kind, Result};
 use crate::model::{AgentState, SessionStatus};
 use crate::mux::Plain;
-use crate::ssh::Ask;
 
 /// How long a host may take from its agents' end to having written that down.
 const SETTLE: Duration = Duration::from_secs(3);
@@ -46,7 +45,7 @@ pub enum Form {
 pub struct Following {
     pub registry: Registry,
     pub known: Known,
-    pub ask: Arc<dyn Ask>,
+    pub hosts: Arc<Hosts>,
 }
 
 impl Following {
@@ -100,7 +99,7 @@ impl Following {
         let mut history = History::open(
             &self.registry,
             &self.known,
-            self.ask.clone(),
+            &self.hosts,
             agent,
             begin,
             true,
@@ -134,7 +133,8 @@ impl Following {
     async fn states(&self, agents: &[u32], send: &mpsc::Sender<Shown>) {
         let mut changes = Changes::default();
         let watch = async {
-            reach(&self.known, self.ask.clone())
+            self.hosts
+                .reach(&self.known)
                 .await?
                 .control()
                 .await?
@@ -165,7 +165,7 @@ impl Following {
         let settled = async {
             loop {
                 let known = self.registry.resolve(self.known.id.as_str())?;
-                let status = match newest(&self.registry, &known, &self.ask).await {
+                let status = match newest(&self.registry, &known, &self.hosts).await {
                     Ok(status) => status,
                     // It may be ending right now, between its socket and its last word.
                     Err(e) if e.kind == Kind::Connection => {
@@ -182,13 +182,14 @@ impl Following {
         };
         match tokio::time::timeout(SETTLE, settled).await {
             Ok(outcome) => outcome,
-            Err(_) => newest(&self.registry, &self.known, &self.ask).await,
+            Err(_) => newest(&self.registry, &self.known, &self.hosts).await,
         }
     }
 
     async fn until(&self, known: &Known, over: &impl Fn(&SessionStatus) -> bool) {
         let watch = async {
-            reach(known, self.ask.clone())
+            self.hosts
+                .reach(known)
                 .await?
                 .control()
                 .await?

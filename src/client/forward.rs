@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Mutex;
 
-use super::reach::connect;
+use super::reach::connect_bulk;
 use super::registry::{Known, Registry};
 use crate::error::{Error, Result};
 use crate::ssh::{Ask, Connection};
@@ -97,7 +97,7 @@ impl Carrier {
     /// The session's machine cannot be reached.
     pub async fn open(registry: &Registry, known: Known, ask: Arc<dyn Ask>) -> Result<Self> {
         known.must_live()?;
-        let connection = Mutex::new(connect(&known, ask.clone()).await?);
+        let connection = Mutex::new(connect_bulk(&known, ask.clone()).await?);
         Ok(Self {
             registry: registry.clone(),
             known,
@@ -110,7 +110,7 @@ impl Carrier {
         let mut held = self.connection.lock().await;
         if held.is_closed() {
             let known = self.registry.resolve(self.known.id.as_str())?;
-            *held = connect(&known, self.ask.clone()).await?;
+            *held = connect_bulk(&known, self.ask.clone()).await?;
         }
         Ok(held.clone())
     }
@@ -160,7 +160,7 @@ impl Carrier {
             .await?;
         tell(&format!("{}: {forward} here", self.known.id));
         let tell = Arc::new(tell);
-        while let Some(channel) = listener.next().await {
+        while let Some((channel, _)) = listener.next().await {
             let (to, tell) = (forward.clone(), tell.clone());
             tokio::spawn(async move {
                 match TcpStream::connect((to.host.as_str(), to.host_port)).await {

@@ -13,7 +13,7 @@ use crate::model::{SessionId, SessionSpec, SessionStatus, now_ms};
 use crate::provision::{
     Binaries, Compute, Endpoint, Local, Login, MachineState, SshHost, Steps, quote,
 };
-use crate::ssh::{Ask, Connection};
+use crate::ssh::{Ask, Connection, Flow};
 
 /// The provider for a place, with the connection it works over.
 ///
@@ -30,7 +30,7 @@ pub async fn provider(
             destination,
             binaries,
         } => {
-            let connection = dial(destination, ask).await?;
+            let connection = dial(destination, ask, Flow::Credited).await?;
             let remote = Arc::new(OverSsh::new(destination, connection.clone()));
             let host = SshHost::new(remote, binaries.clone());
             Ok((Box::new(host), Some(connection)))

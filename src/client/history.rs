@@ -7,13 +7,12 @@ use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::control::{Logs, take_record};
-use super::reach::{connect, reach};
+use super::reach::{Hosts, connect_bulk};
 use super::registry::{Known, Registry};
 use crate::error::{Error, Kind, Result};
 use crate::model::{HistoryKind, LogRecord};
 use crate::mux::HistoryReader;
 use crate::provision::quote;
-use crate::ssh::Ask;
 
 /// How often a lost connection to a live host is made anew without a byte of progress.
 const TRIES: u32 = 5;
@@ -45,7 +44,7 @@ struct Stream {
 pub struct History {
     registry: Registry,
     known: Known,
-    ask: Arc<dyn Ask>,
+    hosts: Arc<Hosts>,
     agent: u32,
     follow: bool,
     source: Source,
@@ -62,20 +61,20 @@ impl History {
     pub async fn open(
         registry: &Registry,
         known: &Known,
-        ask: Arc<dyn Ask>,
+        hosts: &Arc<Hosts>,
         agent: u32,
-        from: Begin,
+        begin: Begin,
         follow: bool,
     ) -> Result<Self> {
-        let (known, source) = open(registry, known, &ask, agent, from, follow).await?;
+        let (known, source) = open(registry, known, hosts, agent, begin, follow).await?;
         Ok(Self {
             registry: registry.clone(),
             known,
-            ask,
+            hosts: hosts.clone(),
             agent,
             follow,
             source,
-            at: match from {
+            at: match begin {
                 Begin::Offset(offset) => Some(offset),
                 Begin::Tail(_) => None,
             },
@@ -137,13 +136,13 @@ impl History {
     /// The host is gone or the connection is: goes on where it was, from whatever is there now.
     async fn reopen(&mut self, lost: Error) -> Result<()> {
         let known = self.registry.resolve(self.known.id.as_str())?;
-        let from = self.at.map_or(Begin::Tail(0), Begin::Offset);
+        let begin = self.at.map_or(Begin::Tail(0), Begin::Offset);
         let (known, source) = open(
             &self.registry,
             &known,
-            &self.ask,
+            &self.hosts,
             self.agent,
-            from,
+            begin,
             self.follow,
         )
         .await
@@ -157,14 +156,14 @@ impl History {
 async fn open(
     registry: &Registry,
     known: &Known,
-    ask: &Arc<dyn Ask>,
+    hosts: &Arc<Hosts>,
     agent: u32,
-    from: Begin,
+    begin: Begin,
     follow: bool,
 ) -> Result<(Known, Source)> {
     let mut known = known.clone();
     if known.live {
-        match live(&known, ask, agent, from, follow).await {
+        match live(&known, hosts, agent, begin, follow).await {
             Ok(logs) => return Ok((known, Source::Live(Box::new(logs)))),
             Err(e) if e.kind != Kind::Connection => return Err(e),
             Err(e) => {
@@ -177,8 +176,8 @@ async fn open(
         }
     }
     let source = match (&known.dir, &known.ssh) {
-        (Some(_), _) => Source::Disk(Box::new(disk(&known, agent, from)?)),
-        (None, Some(_)) => Source::Elsewhere(Box::new(elsewhere(&known, ask, agent, from).await?)),
+        (Some(_), _) => Source::Disk(Box::new(disk(&known, agent, begin)?)),
+        (None, Some(_)) => Source::Elsewhere(Box::new(elsewhere(&known, hosts, agent, begin).await?)),
         (None, None) => return Err(Error::internal(format!("{} is nowhere", known.id))),
     };
     Ok((known, source))
@@ -186,19 +185,19 @@ async fn open(
 
 async fn live(
     known: &Known,
-    ask: &Arc<dyn Ask>,
+    hosts: &Arc<Hosts>,
     agent: u32,
-    from: Begin,
+    begin: Begin,
     follow: bool,
 ) -> Result<Logs> {
-    let control = reach(known, ask.clone()).await?.control().await?;
-    match from {
+    let control = hosts.reach(known).await?.control().await?;
+    match begin {
         Begin::Offset(offset) => control.logs(agent, offset, None, follow).await,
         Begin::Tail(bytes) => control.logs(agent, 0, Some(bytes), follow).await,
     }
 }
 
-fn disk(known: &Known, agent: u32, from: Begin) -> Result<HistoryReader> {
+fn disk(known: &Known, agent: u32, begin: Begin) -> Result<HistoryReader> {
     let dir = known
         .dir
         .as_ref()
@@ -212,16 +211,16 @@ fn disk(known: &Known, agent: u32, from: Begin) -> Result<HistoryReader> {
             )),
         );
     }
-    read_dir(&dir, from)
+    read_dir(&dir, begin)
 }
 
 /// Opens an agent's history in its directory on this machine.
 ///
 /// # Errors
 /// It cannot be read.
-pub fn read_dir(dir: &std::path::Path, from: Begin) -> Result<HistoryReader> {
+pub fn read_dir(dir: &std::path::Path, begin: Begin) -> Result<HistoryReader> {
     let mut reader = HistoryReader::open(dir)?;
-    match from {
+    match begin {
         Begin::Offset(0) => {}
         Begin::Offset(offset) => reader.seek(offset)?,
         Begin::Tail(bytes) => reader.seek_tail(bytes)?,
@@ -229,13 +228,13 @@ pub fn read_dir(dir: &std::path::Path, from: Begin) -> Result<HistoryReader> {
     Ok(reader)
 }
 
-async fn elsewhere(known: &Known, ask: &Arc<dyn Ask>, agent: u32, from: Begin) -> Result<Stream> {
+async fn elsewhere(known: &Known, hosts: &Arc<Hosts>, agent: u32, begin: Begin) -> Result<Stream> {
     let place = known
         .ssh
         .as_ref()
         .ok_or_else(|| Error::internal("no place"))?;
-    let connection = connect(known, ask.clone()).await?;
-    let from = match from {
+    let connection = connect_bulk(known, hosts.ask()).await?;
+    let from = match begin {
         Begin::Offset(offset) => format!("--offset {offset}"),
         Begin::Tail(bytes) => format!("--tail {bytes}"),
     };

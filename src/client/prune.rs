@@ -15,7 +15,7 @@ use super::status::{PATIENCE, Presence, report};
 use crate::config::{Paths, SessionDir};
 use crate::error::{Context, Error, Result};
 use crate::model::{Millis, SessionId};
-use crate::ssh::Ask;
+use crate::ssh::{Ask, Flow};
 
 /// One session that is removed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -82,7 +82,7 @@ pub async fn remove(registry: &Registry, known: &Known, ask: Arc<dyn Ask>) -> Re
     }
     if let Some(place) = &known.ssh {
         let command = remove_command(&known.id, &place.dir)?;
-        let connection = dial(&place.destination, ask).await?;
+        let connection = dial(&place.destination, ask, Flow::Credited).await?;
         let ran = run(&connection, &command, tokio::io::empty()).await?;
         if ran.status != 0 {
             let said = String::from_utf8_lossy(&ran.stderr).trim().to_owned();

@@ -1,5 +1,6 @@
 //! From a session that is known to a stream to its host: always over SSH, to this machine's own sessions too.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
@@ -8,10 +9,11 @@ use tokio::sync::Mutex;
 use super::control::{ByteStream, Control};
 use super::registry::Known;
 use crate::error::{Error, Result};
+use crate::model::SessionId;
 use crate::proto::bridge;
 use crate::provision::{BoxFuture, Ran, Remote, live_endpoint, quote};
 use crate::ssh::{
-    Ask, Connection, HostTrust, Overrides, Resolved, SshError, SshErrorKind, resolve,
+    Ask, Connection, Flow, HostTrust, Overrides, Resolved, SshError, SshErrorKind, resolve,
 };
 
 /// The most bytes of a command's output that are kept.
@@ -33,8 +35,20 @@ pub struct HostConn {
 /// # Errors
 /// What SSH says; for this machine also that the session's host is not running.
 pub async fn connect(known: &Known, ask: Arc<dyn Ask>) -> Result<Connection> {
+    connect_with(known, ask, Flow::Credited).await
+}
+
+/// As [`connect`], for transfers: one that is not read makes the others on this connection wait.
+///
+/// # Errors
+/// As [`connect`].
+pub async fn connect_bulk(known: &Known, ask: Arc<dyn Ask>) -> Result<Connection> {
+    connect_with(known, ask, Flow::Bulk).await
+}
+
+async fn connect_with(known: &Known, ask: Arc<dyn Ask>, flow: Flow) -> Result<Connection> {
     if let Some(place) = &known.ssh {
-        return dial(&place.destination, ask).await;
+        return dial(&place.destination, ask, flow).await;
     }
     let dir = known
         .dir
@@ -58,16 +72,17 @@ pub async fn connect(known: &Known, ask: Arc<dyn Ask>) -> Result<Connection> {
         .hint("it was started from another machine; use `remote` there"));
     };
     let resolved = Resolved::direct("127.0.0.1", port, &user, dir.client_key());
-    Ok(Connection::open(&resolved, &HostTrust::Pinned(host_key), ask).await?)
+    let trust = HostTrust::Pinned(host_key);
+    Ok(Connection::open_with(&resolved, &trust, ask, flow).await?)
 }
 
 /// Opens an SSH connection as `ssh DESTINATION` would.
 ///
 /// # Errors
 /// What SSH says.
-pub async fn dial(destination: &str, ask: Arc<dyn Ask>) -> Result<Connection> {
+pub async fn dial(destination: &str, ask: Arc<dyn Ask>, flow: Flow) -> Result<Connection> {
     let resolved = resolve(destination, &Overrides::default()).await?;
-    Ok(Connection::open(&resolved, &HostTrust::KnownHosts, ask).await?)
+    Ok(Connection::open_with(&resolved, &HostTrust::KnownHosts, ask, flow).await?)
 }
 
 /// Opens the way to a session's host. Says nothing to it yet.
@@ -78,6 +93,50 @@ pub async fn reach(known: &Known, ask: Arc<dyn Ask>) -> Result<HostConn> {
     known.must_live()?;
     let connection = connect(known, ask).await?;
     HostConn::over(known, connection)
+}
+
+/// The ways to sessions' hosts, each opened once and shared by all that is asked of it.
+pub struct Hosts {
+    ask: Arc<dyn Ask>,
+    flow: Flow,
+    open: Mutex<HashMap<SessionId, HostConn>>,
+}
+
+impl Hosts {
+    /// `Bulk` where what is read may be printed slowly: then its sender waits.
+    pub fn new(ask: Arc<dyn Ask>, flow: Flow) -> Self {
+        Self {
+            ask,
+            flow,
+            open: Mutex::default(),
+        }
+    }
+
+    /// One that is open already.
+    pub async fn put(&self, id: SessionId, host: HostConn) {
+        self.open.lock().await.insert(id, host);
+    }
+
+    /// [`reach`], over the connection there is.
+    ///
+    /// # Errors
+    /// As [`reach`].
+    pub async fn reach(&self, known: &Known) -> Result<HostConn> {
+        let mut open = self.open.lock().await;
+        if let Some(host) = open.get(&known.id).filter(|h| !h.connection.is_closed()) {
+            return Ok(host.clone());
+        }
+        known.must_live()?;
+        let connection = connect_with(known, self.ask.clone(), self.flow).await?;
+        let host = HostConn::over(known, connection)?;
+        open.insert(known.id.clone(), host.clone());
+        Ok(host)
+    }
+
+    /// Who can be asked.
+    pub fn ask(&self) -> Arc<dyn Ask> {
+        self.ask.clone()
+    }
 }
 
 impl HostConn {

@@ -136,6 +136,15 @@ impl Known {
         }
     }
 
+    /// As it was asked for, as far as that can be read here.
+    pub fn spec(&self) -> Option<SessionSpec> {
+        let last = || self.last.as_ref().map(|l| l.spec.clone());
+        let read = |dir: &SessionDir| {
+            serde_json::from_slice(&std::fs::read(dir.spec()).ok()?).ok()
+        };
+        self.dir.as_ref().and_then(read).or_else(last)
+    }
+
     /// Fails where its host is not running.
     ///
     /// # Errors

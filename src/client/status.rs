@@ -7,7 +7,7 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::reach::{connect, reach};
+use super::reach::{Hosts, connect, reach};
 use super::registry::{Known, Registry};
 use crate::error::{Context, Error, Kind, Result};
 use crate::model::{Millis, SessionId, SessionStatus, now_ms};
@@ -192,10 +192,10 @@ pub async fn on_disk(known: &Known, ask: &Arc<dyn Ask>) -> Result<SessionStatus>
 pub async fn newest(
     registry: &Registry,
     known: &Known,
-    ask: &Arc<dyn Ask>,
+    hosts: &Hosts,
 ) -> Result<SessionStatus> {
     if known.live {
-        let asked = async { reach(known, ask.clone()).await?.control().await?.status().await };
+        let asked = async { hosts.reach(known).await?.control().await?.status().await };
         match asked.await {
             Ok(status) => {
                 registry.ledger().saw(&status, now_ms());
@@ -205,7 +205,7 @@ pub async fn newest(
             Err(_) => {}
         }
     }
-    let status = on_disk(known, ask).await?;
+    let status = on_disk(known, &hosts.ask()).await?;
     registry.ledger().saw(&status, now_ms());
     Ok(status)
 }

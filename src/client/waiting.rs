@@ -1,7 +1,7 @@
 //! `wait`: when are the agents where somebody wants them? Decided here from states as they come; asking the
 //! hosts is [`wait`]'s part.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,32 +47,46 @@ pub enum Verdict {
 #[derive(Debug)]
 pub struct Waiting {
     goal: Goal,
+    sessions: BTreeMap<SessionId, Heard>,
+}
+
+#[derive(Debug, Default)]
+struct Heard {
+    /// The agents that count; `None` for all.
+    wanted: Option<BTreeSet<u32>>,
     /// `None` until the session was first heard of.
-    sessions: BTreeMap<SessionId, (Option<u32>, Option<BTreeMap<u32, AgentState>>)>,
+    agents: Option<BTreeMap<u32, AgentState>>,
 }
 
 impl Waiting {
     /// Each target is a session and one of its agents, or all.
     pub fn new(goal: Goal, targets: impl IntoIterator<Item = (SessionId, Option<u32>)>) -> Self {
-        Self {
-            goal,
-            sessions: targets
-                .into_iter()
-                .map(|(id, agent)| (id, (agent, None)))
-                .collect(),
+        let mut sessions: BTreeMap<SessionId, Heard> = BTreeMap::new();
+        for (id, agent) in targets {
+            let fresh = || Heard {
+                wanted: Some(BTreeSet::new()),
+                agents: None,
+            };
+            let heard = sessions.entry(id).or_insert_with(fresh);
+            match (agent, &mut heard.wanted) {
+                (Some(agent), Some(wanted)) => drop(wanted.insert(agent)),
+                _ => heard.wanted = None,
+            }
         }
+        Self { goal, sessions }
     }
 
     /// What a session's host says. `over`: nothing more will come from it, so what still ran is lost.
     pub fn heard(&mut self, status: &SessionStatus, over: bool) {
-        let Some((wanted, agents)) = self.sessions.get_mut(&status.spec.id) else {
+        let Some(heard) = self.sessions.get_mut(&status.spec.id) else {
             return;
         };
-        *agents = Some(
+        let wanted = heard.wanted.as_ref();
+        heard.agents = Some(
             status
                 .agents
                 .iter()
-                .filter(|a| wanted.is_none_or(|n| n == a.number))
+                .filter(|a| wanted.is_none_or(|w| w.contains(&a.number)))
                 .map(|a| {
                     let state = match a.state {
                         state if over && !state.is_over() => AgentState::Lost,
@@ -89,8 +103,8 @@ impl Waiting {
         let mut there = Vec::new();
         let mut never = Vec::new();
         let mut open = false;
-        for (session, (_, agents)) in &self.sessions {
-            let Some(agents) = agents else {
+        for (session, heard) in &self.sessions {
+            let Some(agents) = &heard.agents else {
                 open = true;
                 continue;
             };
@@ -139,8 +153,11 @@ pub async fn wait(
     let mut waiting = Waiting::new(goal, ids);
     let (send, mut heard) = mpsc::channel(16);
     let mut tasks = JoinSet::new();
+    let mut listened = BTreeSet::new();
     for (known, _) in targets {
-        tasks.spawn(listen(registry.clone(), known, ask.clone(), send.clone()));
+        if listened.insert(known.id.clone()) {
+            tasks.spawn(listen(registry.clone(), known, ask.clone(), send.clone()));
+        }
     }
     drop(send);
     let deadline = async {
