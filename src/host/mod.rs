@@ -1,1 +1,7 @@
 //! (being built)
+
+mod attachment;
+mod ends;
+mod flow;
+mod ring;
+mod state;
