@@ -99,7 +99,6 @@ struct Stream {
     outbox: Vec<Outbox>,
     heard: Duration,
     last_sent: Duration,
-    skip_inside: bool,
     told_over: bool,
 }
 
@@ -190,7 +189,6 @@ impl Attachment {
             outbox: Vec::new(),
             heard: now,
             last_sent: now,
-            skip_inside: false,
             told_over: false,
         };
         if bytes.is_none() {
@@ -289,7 +287,6 @@ impl Attachment {
         Wanted {
             owner,
             once_from: self.sent_high,
-            skip_inside: self.stream.as_ref().is_some_and(|s| s.skip_inside),
         }
     }
 
@@ -348,7 +345,6 @@ impl Attachment {
     pub fn raw(&mut self, slice: Slice, scene: Scene, now: Duration) -> Option<Frame> {
         let s = self.stream.as_mut()?;
         s.at = slice.to;
-        s.skip_inside = slice.still_inside;
         if slice.bytes.is_empty() {
             return None;
         }
@@ -364,15 +360,13 @@ impl Attachment {
     }
 
     /// A repaint or a drawn frame of the screen at agent byte `to` was made; parts of it are sent next.
-    /// `inside`: the agent is in the middle of a control string.
-    pub fn begin(&mut self, form: Form, bytes: Bytes, to: u64, inside: bool, now: Duration) {
+    pub fn begin(&mut self, form: Form, bytes: Bytes, to: u64, now: Duration) {
         let Some(s) = &mut self.stream else {
             return;
         };
         s.paint = false;
         s.last_paint = Some(now);
         s.at = to;
-        s.skip_inside = inside;
         if form == Form::Repaint {
             self.solid = to;
         }
@@ -382,16 +376,16 @@ impl Attachment {
         s.outbox.push(Outbox { form, bytes, to });
     }
 
-    /// The next part of what was begun. Only the last part says that it gets anywhere, so that a client
-    /// that has half a repaint resumes from before it.
+    /// The next part of what was begun. The first one covers all, so that a client knows that what it has not
+    /// yet written is overtaken; one that comes back with but a part has no byte beyond `solid`.
     pub fn part(&mut self, max: usize, now: Duration) -> Option<Frame> {
         let s = self.stream.as_mut()?;
         let first = s.outbox.first_mut()?;
         let bytes = first.bytes.split_to(max.min(first.bytes.len()));
         let from = s.covered;
+        s.covered = first.to.max(from);
         let form = first.form;
         if first.bytes.is_empty() {
-            s.covered = first.to.max(from);
             s.outbox.remove(0);
         }
         s.flow.sent(bytes.len(), !s.outbox.is_empty(), now);

@@ -40,8 +40,9 @@ struct World {
     wire: Vec<(Frame, u32)>,
     connected: bool,
     shown: Option<Shown>,
-    half: bool,
-    form: Form,
+    /// Bytes of the last repaint that arrived.
+    painted: usize,
+    fresh: bool,
     consumed: u64,
     size_known: Size,
     inputs: u64,
@@ -51,6 +52,7 @@ struct World {
 }
 
 const WINDOW: u32 = 40_000;
+const PICTURE: usize = 50_000;
 
 impl World {
     fn new() -> Self {
@@ -64,8 +66,8 @@ impl World {
             wire: Vec::new(),
             connected: false,
             shown: None,
-            half: false,
-            form: Form::Repaint,
+            painted: 0,
+            fresh: true,
             consumed: 0,
             size_known: SIZES[0],
             inputs: 0,
@@ -96,7 +98,6 @@ impl World {
             to: from + n as u64,
             bytes: bytes.into(),
             audience: Audience::All,
-            inside: false,
         });
     }
 
@@ -105,7 +106,7 @@ impl World {
         self.host.disconnect(0);
         let resume = self.shown.map(|s| Resume {
             offset: s.offset,
-            form: if self.half { Form::Repaint } else { self.form },
+            form: Form::Raw,
             size: self.size_known,
         });
         self.host.size = self.size;
@@ -117,12 +118,14 @@ impl World {
         );
         if resumed == Resumed::Bytes {
             self.by_bytes += 1;
+            assert_eq!(self.painted, PICTURE, "no bytes after half a repaint");
             assert_eq!(self.shown.map(|s| (s.offset, s.epoch)), Some((offset, self.epoch)));
         } else {
             self.by_repaint += 1;
         }
         self.size_known = self.size;
         self.consumed = 0;
+        self.fresh = true;
         self.connected = true;
         // The client sends again what was not acknowledged.
         for number in 1..=self.inputs {
@@ -150,8 +153,8 @@ impl World {
                     self.host.raw(slice.expect("what is asked for is there"), scene, self.now)
                 }
                 Step::Repaint => {
-                    let picture = Bytes::from(vec![b'#'; 50_000]);
-                    self.host.begin(Form::Repaint, picture, scene.end, false, self.now);
+                    let picture = Bytes::from(vec![b'#'; PICTURE]);
+                    self.host.begin(Form::Repaint, picture, scene.end, self.now);
                     None
                 }
                 Step::Part { max } => self.host.part(max, self.now),
@@ -175,19 +178,22 @@ impl World {
         match frame.form {
             Form::Raw => {
                 let shown = self.shown.expect("a repaint came first");
-                assert!(!self.half, "bytes after half a repaint");
+                assert_eq!(self.painted, PICTURE, "no bytes after half a repaint");
                 assert_eq!(frame.from, shown.offset, "nothing lost, nothing twice");
                 let range = frame.from as usize..frame.to as usize;
                 assert_eq!(frame.bytes, self.agent[range]);
                 self.shown = Some(Shown { offset: frame.to, epoch: shown.epoch });
             }
             _ => {
-                assert!(frame.from >= before || frame.from == frame.to);
-                self.half = frame.to == frame.from && frame.bytes.len() == FRAME as usize;
+                assert!(frame.from >= before);
+                if self.painted == PICTURE || self.fresh {
+                    self.painted = 0;
+                }
+                self.painted += frame.bytes.len();
                 self.shown = Some(Shown { offset: frame.to, epoch });
             }
         }
-        self.form = frame.form;
+        self.fresh = false;
         self.consumed += frame.bytes.len() as u64;
         self.host.credit(self.consumed, WINDOW, self.now);
     }
@@ -304,7 +310,7 @@ fn a_client_of_another_size_is_drawn_at_most_thirty_times_a_second() {
     let at = Duration::from_millis;
     host.connect(&attach(None, SIZES[1], WINDOW), Bytes::new(), scene, at(0));
     assert_eq!(host.step(scene, 0, at(0)), Step::Draw);
-    host.begin(Form::Drawn, Bytes::from_static(b"x"), 10, false, at(0));
+    host.begin(Form::Drawn, Bytes::from_static(b"x"), 10, at(0));
     let frame = host.part(100, at(0)).expect("a frame");
     assert_eq!((frame.to, frame.form), (10, Form::Drawn));
     scene.end = 20;

@@ -128,12 +128,13 @@ impl Flow {
             _ => self.rtt = Some((took, now)),
         }
         let sample = (self.consumed.saturating_sub(sent.consumed_then)) as f64 / took.as_secs_f64();
-        self.rate = Some(match self.rate {
-            None => sample,
-            Some(rate) if sample >= rate => sample,
-            Some(rate) if sent.busy => rate * 0.75 + sample * 0.25,
-            Some(rate) => rate,
-        });
+        // A burst that was shorter than the line tells only what the line can do at least.
+        self.rate = match self.rate {
+            None => sent.busy.then_some(sample),
+            Some(rate) if sample >= rate => Some(sample),
+            Some(rate) if sent.busy => Some(rate * 0.75 + sample * 0.25),
+            known => known,
+        };
     }
 
     /// How long the client will take for `bytes` more than what is in flight, the line's own delay left out;

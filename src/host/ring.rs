@@ -25,8 +25,6 @@ pub struct Chunk {
     pub to: u64,
     pub bytes: Bytes,
     pub audience: Audience,
-    /// It begins inside a control string, so that it makes no sense after a repaint.
-    pub inside: bool,
 }
 
 /// Which chunks a reader is to get, see [`Ring::read`].
@@ -35,8 +33,6 @@ pub struct Wanted {
     pub owner: bool,
     /// Once-only chunks that begin before this byte were sent already.
     pub once_from: u64,
-    /// Leave out what continues a control string, until one begins outside.
-    pub skip_inside: bool,
 }
 
 /// What [`Ring::read`] found.
@@ -44,8 +40,6 @@ pub struct Wanted {
 pub struct Slice {
     pub to: u64,
     pub bytes: Bytes,
-    /// `skip_inside` still holds for what follows.
-    pub still_inside: bool,
 }
 
 /// Bounded, contiguous, numbered output.
@@ -94,10 +88,11 @@ impl Ring {
         }
     }
 
-    /// Gives all memory back.
-    pub fn clear(&mut self) {
+    /// Gives all memory back; the next byte is number `end`.
+    pub fn clear(&mut self, end: u64) {
         self.chunks = VecDeque::new();
         self.weight = 0;
+        self.end = end;
     }
 
     /// At most `max` bytes from agent byte `from` on; `None` where that has left the ring.
@@ -109,18 +104,15 @@ impl Ring {
         let mut to = from;
         let mut only: Option<Bytes> = None;
         let mut joined = BytesMut::new();
-        let mut skip_inside = wanted.skip_inside;
         let mut room = max;
         for chunk in self.chunks.iter().skip(first) {
             let offset = usize::try_from(from.saturating_sub(chunk.from)).unwrap_or(usize::MAX);
-            // Continuing inside a chunk that was begun is neither a repetition nor inside anything new.
-            skip_inside &= chunk.inside || offset > 0;
-            let leave_out = skip_inside
-                || match chunk.audience {
-                    Audience::All => false,
-                    Audience::Owner => !wanted.owner,
-                    Audience::Once => offset == 0 && chunk.from < wanted.once_from,
-                };
+            let leave_out = match chunk.audience {
+                Audience::All => false,
+                Audience::Owner => !wanted.owner,
+                // What was begun is finished.
+                Audience::Once => offset == 0 && chunk.from < wanted.once_from,
+            };
             if leave_out {
                 to = chunk.to;
                 continue;
@@ -146,11 +138,7 @@ impl Ring {
             Some(bytes) if joined.is_empty() => bytes,
             _ => joined.freeze(),
         };
-        Some(Slice {
-            to,
-            bytes,
-            still_inside: skip_inside,
-        })
+        Some(Slice { to, bytes })
     }
 }
 
@@ -180,7 +168,6 @@ mod tests {
             to: from + bytes.len() as u64,
             bytes: Bytes::from_static(bytes.as_bytes()),
             audience,
-            inside: false,
         });
     }
 
@@ -191,7 +178,6 @@ mod tests {
             to: from + length,
             bytes: Bytes::new(),
             audience: Audience::All,
-            inside: false,
         });
     }
 
@@ -235,27 +221,6 @@ mod tests {
     }
 
     #[test]
-    fn the_rest_of_a_string_is_left_out_after_a_repaint() {
-        let mut ring = Ring::new(0, 1 << 20);
-        for (bytes, inside) in [("str", true), ("ing", true), ("text", false)] {
-            let from = ring.end();
-            ring.push(Chunk {
-                from,
-                to: from + bytes.len() as u64,
-                bytes: Bytes::from_static(bytes.as_bytes()),
-                audience: Audience::All,
-                inside,
-            });
-        }
-        let wanted = Wanted {
-            skip_inside: true,
-            ..Wanted::default()
-        };
-        assert_eq!(text(&ring, 0, 99, wanted), (10, "text".into()));
-        assert!(ring.read(6, 99, wanted).is_some_and(|s| !s.still_inside));
-    }
-
-    #[test]
     fn the_oldest_fall_out() {
         let mut ring = Ring::new(0, 1000);
         for _ in 0..100 {
@@ -263,7 +228,7 @@ mod tests {
         }
         assert_eq!(ring.end(), 1000);
         assert!(ring.start() > 850 && ring.start() < 1000);
-        ring.clear();
-        assert_eq!(ring.start(), 1000);
+        ring.clear(2000);
+        assert_eq!(ring.start(), 2000);
     }
 }
