@@ -1,1 +1,3 @@
-//! (being built)
+//! What the verbs mean, without a terminal.
+
+pub mod link;
