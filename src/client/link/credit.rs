@@ -10,7 +10,7 @@ const MOST: u32 = 1024 * 1024;
 const IN_FLIGHT: Duration = Duration::from_millis(55);
 const ROOM: Duration = Duration::from_millis(20);
 /// Credit for a short burst is given back after this pause.
-const PAUSE: Duration = Duration::from_millis(50);
+const PAUSE: Duration = Duration::from_millis(25);
 /// Bytes of a finished burst whose credit is given back at once.
 const BURST: u64 = 4096;
 /// A rate measured over less than this says nothing.
@@ -149,7 +149,7 @@ mod tests {
         assert!((75_000..110_000).contains(&slow), "{slow}");
         let far = settle(1_250_000, 200);
         assert!((240_000..330_000).contains(&far), "{far}");
-        assert_eq!(settle(10_000, 50), LEAST);
+        assert_eq!(settle(100_000, 50), LEAST);
     }
 
     #[test]
@@ -157,8 +157,8 @@ mod tests {
         let mut credit = Credit::new();
         let at = Duration::from_millis;
         assert_eq!(credit.written(10, 0, at(0)), None);
-        assert_eq!(credit.tick(at(49)), None);
-        assert_eq!(credit.tick(at(50)), Some((10, FIRST)));
+        assert_eq!(credit.tick(at(24)), None);
+        assert_eq!(credit.tick(at(25)), Some((10, FIRST)));
         assert_eq!(credit.next(), None);
         assert_eq!(credit.written(5000, 0, at(60)), Some((5010, FIRST)));
         assert_eq!(credit.written(4000, 9, at(61)), None);

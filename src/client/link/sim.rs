@@ -33,7 +33,7 @@ enum Ev {
     Key,
     Terminal,
     Timer,
-    Answer(bool),
+    Answer(usize, bool),
 }
 
 #[derive(Debug, Default)]
@@ -89,6 +89,7 @@ pub struct World {
     next_key: u32,
     pub declined: usize,
     pub confirms: usize,
+    asking: Option<usize>,
     pub banners: usize,
     pub quiet: bool,
     // host
@@ -150,6 +151,7 @@ impl World {
             next_key: 0,
             declined: 0,
             confirms: 0,
+            asking: None,
             banners: 0,
             quiet: false,
             pattern: pattern.into(),
@@ -237,10 +239,17 @@ impl World {
             }
             Ev::Terminal => self.write_some(),
             Ev::Timer => {
+                if self.timer.is_none_or(|due| due > self.at) {
+                    return;
+                }
                 self.timer = None;
                 self.event(Event::Tick);
             }
-            Ev::Answer(yes) => {
+            Ev::Answer(question, yes) => {
+                if self.asking != Some(question) {
+                    return;
+                }
+                self.asking = None;
                 if !yes {
                     let dropped = self.link.undelivered() / 4;
                     self.typed.truncate(self.typed.len() - dropped);
@@ -305,14 +314,16 @@ impl World {
                 self.schedule_write();
             }
             Effect::Discard => self.queue.clear(),
-            Effect::Attached(_) | Effect::HideBanner | Effect::EndConfirm => {}
+            Effect::Attached(_) | Effect::HideBanner => {}
+            Effect::EndConfirm => self.asking = None,
             Effect::ShowBanner { .. } => self.banners += 1,
             Effect::Confirm { text, age } => {
                 assert!(age > Duration::from_secs(30) && !text.is_empty());
                 self.confirms += 1;
                 let yes = self.rng.below(2) == 0;
                 let thinking = self.rng.below(3 * S);
-                self.post(thinking, Ev::Answer(yes));
+                self.asking = Some(self.confirms);
+                self.post(thinking, Ev::Answer(self.confirms, yes));
             }
             Effect::Notice(_) => {}
             Effect::Close(reason) => panic!("closed: {reason:?}"),
