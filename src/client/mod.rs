@@ -8,6 +8,7 @@ pub mod forward;
 pub mod handover;
 pub mod history;
 pub mod ledger;
+pub mod link;
 pub mod logs;
 pub mod prune;
 pub mod reach;
