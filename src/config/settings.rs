@@ -102,6 +102,11 @@ impl Config {
             let Some(text) = var(key.env).filter(|text| !text.is_empty()) else {
                 continue;
             };
+            if key.name == "agent" && text.parse::<u32>().is_ok() && var("REMOTE_SESSION").is_some()
+            {
+                // We run inside an agent, whose host says so: this is its number, not a wish.
+                continue;
+            }
             match key.shape.parse(&text) {
                 Ok(value) => config.set(key, value, Origin::Variable(key.env)),
                 Err(why) => problems.push(Problem {
@@ -376,6 +381,12 @@ mod tests {
         assert_eq!(origin(&config, "agent"), "--config");
         assert!(config.set_flag("agnet=claude").is_err());
         assert!(config.set_flag("ttl").is_err());
+        let (inside, _) = place.read(|v| match v {
+            "REMOTE_SESSION" => Some("session-abc234".to_owned()),
+            "REMOTE_AGENT" => Some("2".to_owned()),
+            _ => None,
+        });
+        assert_eq!(inside.default_agent(), "codex");
         Ok(())
     }
 
