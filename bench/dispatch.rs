@@ -49,15 +49,17 @@ fn version(lab: &Lab) -> Section {
         .push(Row::new("ssh -V", &[time(&ssh.to_string_lossy(), &["-V"])]));
     if lab.remote_works() {
         let remote = crate::common::env::REMOTE;
-        section
-            .rows
-            .push(Row::new("remote --version", &[time(remote, &["--version"])]));
+        section.rows.push(Row::new(
+            "remote --version",
+            &[time(remote, &["--version"])],
+        ));
         // The first start reads the binary from disk; here every page of it is in memory.
         run(&mut lab.client.remote(&["--help"]), b"", limit);
     } else {
-        section
-            .rows
-            .push(Row::missing("remote --version", "does not run in this build"));
+        section.rows.push(Row::missing(
+            "remote --version",
+            "does not run in this build",
+        ));
     }
     section.goal_below("remote --version", 5.0);
     section
@@ -88,7 +90,13 @@ fn first_byte(lab: &Lab) -> Section {
             let command = match peer {
                 Peer::Ssh => lab.ssh(&["-tt"], script),
                 Peer::RemoteSsh => lab.client.remote(&[
-                    "dispatch", "--provider", "ssh", "--host", "box", "--command", script,
+                    "dispatch",
+                    "--provider",
+                    "ssh",
+                    "--host",
+                    "box",
+                    "--command",
+                    script,
                 ]),
                 _ => lab.client.remote(&["dispatch", "--command", script]),
             };
@@ -105,7 +113,9 @@ fn first_byte(lab: &Lab) -> Section {
                 };
             }
         }
-        section.rows.push(Row::new(peer.name(), &[ms(median(times))]));
+        section
+            .rows
+            .push(Row::new(peer.name(), &[ms(median(times))]));
     }
     for (peer, why) in missing {
         section.rows.push(Row::missing(peer.name(), why));

@@ -15,7 +15,8 @@ pub fn lines(lab: &Lab, mib: usize) -> PathBuf {
         let count = mib * 1024 * 1024 / 80;
         let mut text = String::with_capacity(count * 80);
         for i in 0..count {
-            let line = format!("{i:09} the quick brown fox jumps over the lazy dog, again and again");
+            let line =
+                format!("{i:09} the quick brown fox jumps over the lazy dog, again and again");
             text.push_str(&format!("{line:.<79}\n"));
         }
         std::fs::write(&path, text).expect("the file of lines");

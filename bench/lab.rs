@@ -102,8 +102,12 @@ impl Lab {
         }
         let tmp = server.bin().with_file_name("tmp");
         let tmp = tmp.to_string_lossy().into_owned();
-        options.environment.push(("TMUX_TMPDIR".to_owned(), tmp.clone()));
-        options.environment.push(("XDG_RUNTIME_DIR".to_owned(), tmp));
+        options
+            .environment
+            .push(("TMUX_TMPDIR".to_owned(), tmp.clone()));
+        options
+            .environment
+            .push(("XDG_RUNTIME_DIR".to_owned(), tmp));
         let sshd = Sshd::start(&options);
         client.use_sshd(&sshd, sshd.port);
         Self {

@@ -35,10 +35,14 @@ const MEASURES: [(&str, Measure); 6] = [
 
 fn main() {
     // cargo adds `--bench`.
-    let args: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
+    let args: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|a| a != "--bench")
+        .collect();
     let write = args.iter().any(|a| a == "--write");
     let filters: Vec<&String> = args.iter().filter(|a| !a.starts_with("--")).collect();
-    let wanted = |name: &str| filters.is_empty() || filters.iter().any(|f| name.contains(f.as_str()));
+    let wanted =
+        |name: &str| filters.is_empty() || filters.iter().any(|f| name.contains(f.as_str()));
     let begun = Instant::now();
     let lab = Lab::new();
     let mut sections = Vec::new();
@@ -55,7 +59,10 @@ fn main() {
     lab.end();
     println!("{:.0} s in all", begun.elapsed().as_secs_f64());
     if write {
-        assert!(filters.is_empty(), "--write wants a whole run, without filters");
+        assert!(
+            filters.is_empty(),
+            "--write wants a whole run, without filters"
+        );
         report::write(&sections);
     }
 }

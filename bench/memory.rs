@@ -79,7 +79,9 @@ fn tmux(lab: &Lab, script: &str, sessions: usize, agents: usize) -> f64 {
     let tmux = |args: &[&str]| {
         let mut command = lab.server.command("tmux");
         command.env("TMUX_TMPDIR", &tmp);
-        command.args(["-L", "memory", "-f"]).arg(lab.server.work().join("tmux.conf"));
+        command
+            .args(["-L", "memory", "-f"])
+            .arg(lab.server.work().join("tmux.conf"));
         command.args(args);
         let ran = run(&mut command, b"", LIMIT);
         assert_eq!(ran.code, 0, "tmux {args:?}: {}", ran.all());
@@ -93,7 +95,17 @@ fn tmux(lab: &Lab, script: &str, sessions: usize, agents: usize) -> f64 {
     let (cols, rows) = (SIZE.cols.to_string(), SIZE.rows.to_string());
     for s in 0..sessions {
         let name = format!("s{s}");
-        tmux(&["new-session", "-d", "-x", &cols, "-y", &rows, "-s", &name, script]);
+        tmux(&[
+            "new-session",
+            "-d",
+            "-x",
+            &cols,
+            "-y",
+            &rows,
+            "-s",
+            &name,
+            script,
+        ]);
         for _ in 1..agents {
             tmux(&["new-window", "-d", "-t", &name, script]);
         }

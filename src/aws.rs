@@ -51,5 +51,9 @@ fn innermost(error: &dyn std::error::Error) -> String {
     while let Some(source) = inner.source() {
         inner = source;
     }
-    inner.to_string()
+    let text = inner.to_string();
+    if text.starts_with("no credentials found in chain") {
+        return "none in the environment or the profile files".to_owned();
+    }
+    text.lines().next().unwrap_or("unknown").to_owned()
 }

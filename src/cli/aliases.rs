@@ -97,7 +97,7 @@ function _remote_dotted {
     (( CURRENT += ${#dotted} - 1 ))
     _clap_dynamic_completer_remote
 }
-(( $+functions[compdef] )) && compdef _remote_dotted NAMES
+if (( $+functions[compdef] )); then compdef _remote_dotted NAMES; fi
 "#;
 
 const FISH: &str = r#"

@@ -24,7 +24,11 @@ pub fn answer(argv: &[OsString]) -> clap::error::Result<bool> {
 /// Every session on this machine's list, newest first: `session-abc123`, and its name where it has one.
 /// For `#[arg(add = ArgValueCandidates::new(complete::sessions))]`.
 pub fn sessions() -> Vec<CompletionCandidate> {
-    specs()
+    Paths::from_env().map_or_else(|_| Vec::new(), |paths| sessions_in(&paths))
+}
+
+fn sessions_in(paths: &Paths) -> Vec<CompletionCandidate> {
+    specs(paths)
         .into_iter()
         .flat_map(|(id, spec)| {
             let help = spec.as_ref().map(|s| describe(s).into());
@@ -37,8 +41,12 @@ pub fn sessions() -> Vec<CompletionCandidate> {
 
 /// Every session, and every agent of a session that has more than one: `session-abc123/2`.
 pub fn agents() -> Vec<CompletionCandidate> {
-    let mut all = sessions();
-    for (id, spec) in specs() {
+    Paths::from_env().map_or_else(|_| Vec::new(), |paths| agents_in(&paths))
+}
+
+fn agents_in(paths: &Paths) -> Vec<CompletionCandidate> {
+    let mut all = sessions_in(paths);
+    for (id, spec) in specs(paths) {
         let Some(spec) = spec.filter(|s| s.agents.len() > 1) else {
             continue;
         };
@@ -73,11 +81,8 @@ fn describe(spec: &SessionSpec) -> String {
     }
 }
 
-fn specs() -> Vec<(SessionId, Option<SessionSpec>)> {
-    let Ok(entries) = Paths::from_env()
-        .map_err(std::io::Error::other)
-        .and_then(|p| std::fs::read_dir(p.sessions()))
-    else {
+fn specs(paths: &Paths) -> Vec<(SessionId, Option<SessionSpec>)> {
+    let Ok(entries) = std::fs::read_dir(paths.sessions()) else {
         return Vec::new();
     };
     let mut found: Vec<_> = entries
@@ -93,4 +98,43 @@ fn specs() -> Vec<(SessionId, Option<SessionSpec>)> {
         .collect();
     found.sort_by_key(|(_, spec)| std::cmp::Reverse(spec.as_ref().map_or(0, |s| s.created)));
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Result;
+
+    #[test]
+    fn sessions_and_agents_are_offered_newest_first() -> Result<()> {
+        let home = tempfile::tempdir()?;
+        let paths = Paths::new(|v| (v == "HOME").then(|| home.path().into()))?;
+        let write = |id: &str, created: u64, name: Option<&str>, agents: u32| {
+            let agent = |number: u32| {
+                serde_json::json!({
+                    "number": number, "name": "claude", "argv": ["claude"], "cwd": "/",
+                    "size": { "cols": 80, "rows": 24 },
+                })
+            };
+            let spec = serde_json::json!({
+                "id": id, "name": name, "task": "fix it", "provider": "local",
+                "created": created, "ends": {}, "agents": (1..=agents).map(agent).collect::<Vec<_>>(),
+            });
+            let dir = paths.sessions().join(id);
+            std::fs::create_dir_all(&dir)
+                .and_then(|()| std::fs::write(dir.join("session.json"), spec.to_string()))
+        };
+        write("session-aaaaaa", 1, None, 1)?;
+        write("session-bbbbbb", 2, Some("tidy"), 2)?;
+        std::fs::create_dir_all(paths.sessions().join("not-a-session"))?;
+        let values = |all: Vec<CompletionCandidate>| -> Vec<String> {
+            let text = |c: &CompletionCandidate| c.get_value().to_string_lossy().into_owned();
+            all.iter().map(text).collect()
+        };
+        let sessions = ["session-bbbbbb", "tidy", "session-aaaaaa"];
+        assert_eq!(values(sessions_in(&paths)), sessions);
+        let agents = [&sessions[..], &["session-bbbbbb/1", "session-bbbbbb/2"]].concat();
+        assert_eq!(values(agents_in(&paths)), agents);
+        Ok(())
+    }
 }

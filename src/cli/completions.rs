@@ -44,6 +44,14 @@ pub fn registration(shell: Shell, program: &str) -> Result<Vec<u8>> {
     completer
         .write_registration("COMPLETE", "remote", "remote", program, &mut out)
         .context("the completion script cannot be made")?;
+    if shell == Shell::Zsh {
+        // Where compinit has not run there is nothing to register with, which is no error.
+        let text = String::from_utf8_lossy(&out).replace(
+            "\ncompdef _clap_dynamic_completer_remote remote",
+            "\nif (( $+functions[compdef] )); then compdef _clap_dynamic_completer_remote remote; fi",
+        );
+        out = text.into_bytes();
+    }
     Ok(out)
 }
 

@@ -47,7 +47,7 @@ pub struct Cli {
 /// What every verb takes.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Globals {
-    /// When to use colours
+    /// When to use colours; by itself on a terminal, unless NO_COLOR is set or TERM is dumb
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
     #[arg(help_heading = "Global options")]
     pub color: ColorChoice,

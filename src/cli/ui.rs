@@ -19,7 +19,6 @@ use crate::error::{Error, Result};
 /// When to use colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum ColorChoice {
-    /// On a terminal, unless NO_COLOR is set or TERM is dumb
     #[default]
     Auto,
     Always,

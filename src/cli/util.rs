@@ -8,6 +8,9 @@ use clap::Subcommand;
 use super::Ctx;
 use crate::error::{Context, Result};
 
+/// The manual's date; changed with each release, so that pages are the same on every machine.
+const DATE: &str = "2026-11-22";
+
 /// Tools for packagers
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -52,7 +55,7 @@ fn page(command: &clap::Command, name: &str, dir: &Path, pages: &mut usize) -> R
     let title: &'static str = Box::leak(name.to_owned().into_boxed_str());
     let man = clap_mangen::Man::new(command.clone().name(title).display_name(title))
         .title(title)
-        .date("")
+        .date(DATE)
         .source(concat!("remote ", env!("CARGO_PKG_VERSION")))
         .manual("remote manual");
     let mut text = Vec::new();

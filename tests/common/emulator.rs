@@ -138,8 +138,7 @@ impl Emulator {
 
     pub fn resize(&mut self, size: Size) {
         self.size = size;
-        self.vt
-            .set_size(nonzero(size.rows), nonzero(size.cols));
+        self.vt.set_size(nonzero(size.rows), nonzero(size.cols));
         self.avt.resize(size.cols.into(), size.rows.into());
     }
 

@@ -275,7 +275,11 @@ impl Drop for TestEnv {
 impl TestEnv {
     /// For a failed test: what the hosts have logged.
     fn print_host_logs(&self) {
-        for session in std::fs::read_dir(self.sessions_dir()).into_iter().flatten().flatten() {
+        for session in std::fs::read_dir(self.sessions_dir())
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
             let logs = std::fs::read_dir(session.path().join("log"));
             for log in logs.into_iter().flatten().flatten() {
                 let text = std::fs::read_to_string(log.path()).unwrap_or_default();

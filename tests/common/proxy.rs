@@ -246,7 +246,12 @@ fn accept(listener: &TcpListener, server: u16, shared: &Shared) {
         let _ = client.set_nodelay(true);
         let _ = server.set_nodelay(true);
         let clone = |s: &TcpStream| s.try_clone().expect("another descriptor of a socket");
-        let (c1, c2, s1, s2) = (clone(&client), clone(&client), clone(&server), clone(&server));
+        let (c1, c2, s1, s2) = (
+            clone(&client),
+            clone(&client),
+            clone(&server),
+            clone(&server),
+        );
         let mut state = lock(shared);
         let index = state.pairs.len();
         state.pairs.push(Pair {
@@ -339,7 +344,12 @@ fn write_side(mut to: TcpStream, way: Way, index: usize, shared: &Shared) {
 
 /// When these bytes are through a link of this rate, and how many of them go at once: at most 5 ms' worth,
 /// so that a narrow link trickles as a real one does.
-fn narrow(lane: &mut Lane, due: Instant, mut bytes: Vec<u8>, rate: Option<u64>) -> (Instant, Vec<u8>) {
+fn narrow(
+    lane: &mut Lane,
+    due: Instant,
+    mut bytes: Vec<u8>,
+    rate: Option<u64>,
+) -> (Instant, Vec<u8>) {
     let Some(rate) = rate else {
         return (due, bytes);
     };
@@ -348,7 +358,10 @@ fn narrow(lane: &mut Lane, due: Instant, mut bytes: Vec<u8>, rate: Option<u64>) 
         let rest = bytes.split_off(slice);
         lane.queue.push_front((due, rest));
     }
-    let start = lane.free_at.map_or(due, |free| free.max(due)).max(Instant::now());
+    let start = lane
+        .free_at
+        .map_or(due, |free| free.max(due))
+        .max(Instant::now());
     let time = Duration::from_secs_f64(bytes.len() as f64 / rate as f64);
     let done = start + time;
     lane.free_at = Some(done);

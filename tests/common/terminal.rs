@@ -184,8 +184,15 @@ impl Terminal {
         while !seen(self) {
             let left = self.limit.saturating_sub(begun.elapsed());
             if left.is_zero() || (self.ended && !seen(self)) {
-                let how = if self.ended { "the program ended" } else { "time is up" };
-                panic!("{how} waiting for {what}; shown:\n{}", self.text().join("\n"));
+                let how = if self.ended {
+                    "the program ended"
+                } else {
+                    "time is up"
+                };
+                panic!(
+                    "{how} waiting for {what}; shown:\n{}",
+                    self.text().join("\n")
+                );
             }
             self.pump(left);
         }
@@ -198,7 +205,10 @@ impl Terminal {
     /// Waits for bytes anywhere in what was recorded from `from` on; returns where they end.
     pub fn wait_raw(&mut self, from: usize, bytes: &[u8]) -> usize {
         let mut looked = from;
-        let what = format!("`{}` in the output", String::from_utf8_lossy(bytes).escape_debug());
+        let what = format!(
+            "`{}` in the output",
+            String::from_utf8_lossy(bytes).escape_debug()
+        );
         let mut found = 0;
         self.wait_for(&what, |t| {
             let start = looked.min(t.raw.len());
@@ -246,7 +256,10 @@ impl Terminal {
         let status = wait_child(&mut self.child, left.max(Duration::from_millis(200)));
         match status {
             Some(status) => exit_code(status),
-            None => panic!("the program does not end; shown:\n{}", self.text().join("\n")),
+            None => panic!(
+                "the program does not end; shown:\n{}",
+                self.text().join("\n")
+            ),
         }
     }
 
