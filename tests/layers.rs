@@ -116,10 +116,10 @@ impl Source {
 }
 
 fn sources() -> Vec<Source> {
-    fn collect(dir: &Path, top: &Path, all: &mut Vec<PathBuf>) {
+    fn collect(dir: &Path, all: &mut Vec<PathBuf>) {
         for entry in std::fs::read_dir(dir).unwrap().map(Result::unwrap) {
             match entry.path() {
-                path if path.is_dir() => collect(&path, top, all),
+                path if path.is_dir() => collect(&path, all),
                 path if path.extension().is_some_and(|e| e == "rs") => all.push(path),
                 _ => {}
             }
@@ -127,7 +127,7 @@ fn sources() -> Vec<Source> {
     }
     let top = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut paths = Vec::new();
-    collect(&top.join("src"), top, &mut paths);
+    collect(&top.join("src"), &mut paths);
     paths.sort();
     paths
         .into_iter()

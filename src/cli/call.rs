@@ -1,4 +1,5 @@
-//! Called by another name: `remote.workspace.create x` (a link to this program) is `remote workspace create x`.
+//! Other ways to say the same: `remote.workspace.create x` (a link to this program) is
+//! `remote workspace create x`, and `remote help x` is `remote x --help`.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -13,8 +14,17 @@ pub fn words(program: &Path) -> Vec<&str> {
     }
 }
 
-/// `argv` with a dotted program name taken apart.
+/// `argv` in the one spelling that clap knows.
 pub fn expand(argv: Vec<OsString>) -> Vec<OsString> {
+    let mut argv = undotted(argv);
+    if argv.get(1).is_some_and(|verb| verb == "help") {
+        argv.remove(1);
+        argv.push("--help".into());
+    }
+    argv
+}
+
+fn undotted(argv: Vec<OsString>) -> Vec<OsString> {
     let Some(program) = argv.first().cloned() else {
         return vec!["remote".into()];
     };
@@ -50,5 +60,10 @@ mod tests {
         assert_eq!(expanded(&["./remote-1.2", "status"])[0], "./remote-1.2");
         assert_eq!(expanded(&["remote."]), ["remote."]);
         assert_eq!(expanded(&[]), ["remote"]);
+        assert_eq!(expanded(&["remote", "help"]), ["remote", "--help"]);
+        assert_eq!(
+            expanded(&["remote", "help", "config", "show"]),
+            ["remote", "config", "show", "--help"]
+        );
     }
 }

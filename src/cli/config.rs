@@ -7,7 +7,7 @@ use clap::Subcommand;
 use serde_json::{Map, Value as Json, json};
 
 use super::{Cell, Color, Ctx, Table, allow};
-use crate::config::{Config, KEYS, Origin};
+use crate::config::{Config, KEYS, Origin, meant_variable};
 use crate::error::{Context, Error, Result};
 
 /// Show, find and check the configuration
@@ -146,6 +146,14 @@ fn check(ctx: &Ctx) -> Result<ExitCode> {
             problem.message,
             hint.unwrap_or_default()
         ))?;
+    }
+    for (name, _) in std::env::vars_os() {
+        // Others may have variables of that prefix too: a word, not an error.
+        if let Some((name, near)) = name.to_str().and_then(|n| Some((n, meant_variable(n)?))) {
+            ctx.ui.warn(format!(
+                "{name} is no variable of ours; did you mean {near}?"
+            ));
+        }
     }
     if !problems.is_empty() {
         return Ok(ExitCode::from(2));

@@ -53,7 +53,7 @@ impl AgentDef {
                 argv.push(word);
             } else if !task.is_empty() {
                 argv.push(word.replace(TASK, task));
-            } else if word == TASK && argv.len() > 1 && argv.last().is_some_and(is_option) {
+            } else if word == TASK && argv.len() > 1 && argv.last().is_some_and(|w| is_option(w)) {
                 argv.pop();
             }
         }
@@ -101,7 +101,7 @@ impl AgentDef {
     }
 }
 
-fn is_option(word: &String) -> bool {
+fn is_option(word: &str) -> bool {
     word.starts_with('-')
 }
 

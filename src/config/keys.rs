@@ -166,6 +166,17 @@ pub fn nearest<'a>(written: &str, names: impl IntoIterator<Item = &'a str>) -> O
         .map(|(_, name)| name)
 }
 
+/// The variable that `written` was meant to be, where it is none but near to one.
+pub fn meant_variable(written: &str) -> Option<&'static str> {
+    let tail = |name: &'static str| name.strip_prefix("REMOTE_");
+    let near = nearest(
+        written.strip_prefix("REMOTE_")?,
+        KEYS.iter().filter_map(|k| tail(k.env)),
+    )?;
+    let key = KEYS.iter().find(|k| tail(k.env) == Some(near))?;
+    (key.env != written).then_some(key.env)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -177,6 +188,11 @@ mod tests {
         assert_eq!(nearest("wait-limit", names()), Some("wait_limit"));
         assert_eq!(nearest("tll", names()), Some("ttl"));
         assert_eq!(nearest("banana", names()), None);
+        assert_eq!(meant_variable("REMOTE_PROVIDR"), Some("REMOTE_PROVIDER"));
+        assert_eq!(meant_variable("REMOTE_PROVIDER"), None);
+        for of_the_host in ["REMOTE_SESSION", "REMOTE_AGENT_SOCKET"] {
+            assert_eq!(meant_variable(of_the_host), None);
+        }
     }
 
     #[test]

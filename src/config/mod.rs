@@ -14,7 +14,7 @@ mod value;
 pub use agent::AgentDef;
 pub use allowed::RepoCommands;
 pub use edit::set_in_file;
-pub use keys::{KEYS, Key};
+pub use keys::{KEYS, Key, meant_variable};
 pub use paths::{Paths, SessionDir};
 pub use settings::{Config, Problem, REPO_FILE};
 pub use value::{Origin, Shape, Value, parse_duration};

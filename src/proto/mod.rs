@@ -32,7 +32,8 @@
 //!
 //! # Versions
 //! `hello` carries `protocol: {major, minor}`. Another major refuses, naming the remedy. A side uses what
-//! both minors know, and speaks to the previous minor too.
+//! both minors know, and speaks to the previous minor too. 1.0 has the kinds 1 to 18; 1.1 adds `terminal` and
+//! `repaint` (19, 20), which a 1.0 host skips. Golden bytes of both are in golden/.
 //!
 //! # Attachments
 //! A random 128-bit identity. A second stream with the same identity supersedes the first at once. Input
@@ -48,12 +49,16 @@
 //! small, and the host's PTY queue bounds it.
 
 mod attach;
+mod bridge;
 mod codec;
 mod conn;
 mod frame;
+#[cfg(test)]
+mod golden;
 mod message;
 
 pub use attach::{AgentEnded, Attach, Attached, AttachmentId, Form, Notice, Resume, Resumed, View};
+pub use bridge::{BRIDGE_MAX, Mux, decode_bridge, encode_bridge, encode_end, serve_bridge};
 pub use codec::{Message, ToClient, ToHost};
 pub use conn::{Conn, Receiver, Sender};
 pub use frame::{FrameError, HEADER, MAX_BODY, RawFrame, decode_header, encode};

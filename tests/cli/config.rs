@@ -92,7 +92,14 @@ fn wrong_variables_and_flags_are_named() {
         ran.stderr
     );
     assert!(ran.stderr.contains("over a year"), "{}", ran.stderr);
-    let env = TestEnv::new();
+    let mut env = TestEnv::new();
+    env.set("REMOTE_AGNET", "x");
+    let ran = env.ok(&["config", "check"]);
+    assert!(
+        ran.stderr.contains("did you mean REMOTE_AGENT?"),
+        "{}",
+        ran.stderr
+    );
     let ran = env.run(&["config", "show", "--config", "agnet=x"]);
     assert_eq!(ran.code, 2);
     assert!(

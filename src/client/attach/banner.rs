@@ -1,0 +1,152 @@
+//! One line on the top row, over whatever is there; the row comes back from the emulator.
+
+use std::time::Duration;
+
+use unicode_width::UnicodeWidthChar;
+
+use crate::model::Size;
+
+/// How long a notice stays.
+pub(super) const NOTICE: Duration = Duration::from_secs(6);
+
+/// What wants to be shown, the most important first.
+#[derive(Debug, Default)]
+pub(super) struct Banner {
+    /// A question that waits for an answer.
+    pub question: Option<String>,
+    pub trouble: Option<String>,
+    pub notice: Option<(String, Duration)>,
+    /// What is on the terminal now.
+    drawn: Option<String>,
+}
+
+impl Banner {
+    /// The line to show at `now`.
+    pub(super) fn wanted(&self, now: Duration) -> Option<&str> {
+        let notice = self.notice.as_ref().filter(|(_, until)| now < *until);
+        self.question
+            .as_deref()
+            .or(self.trouble.as_deref())
+            .or(notice.map(|(text, _)| text.as_str()))
+    }
+
+    /// When the notice goes away by itself.
+    pub(super) fn expires(&self) -> Option<Duration> {
+        self.notice.as_ref().map(|(_, until)| *until)
+    }
+
+    /// Forgets a notice whose time is over.
+    pub(super) fn tick(&mut self, now: Duration) {
+        self.notice.take_if(|(_, until)| now >= *until);
+    }
+
+    /// The terminal shows what is wanted.
+    pub(super) fn is_current(&self, now: Duration) -> bool {
+        self.wanted(now) == self.drawn.as_deref()
+    }
+
+    pub(super) fn is_drawn(&self) -> bool {
+        self.drawn.is_some()
+    }
+
+    /// The line is off the terminal.
+    pub(super) fn erased(&mut self) {
+        self.drawn = None;
+    }
+
+    /// The bytes that draw what is wanted, with the cursor back at `cursor` (row, column from 0).
+    pub(super) fn draw(&mut self, now: Duration, size: Size, cursor: Option<(u16, u16)>) -> Vec<u8> {
+        let Some(text) = self.wanted(now).map(str::to_owned) else {
+            return Vec::new();
+        };
+        let bytes = line(&text, size, cursor);
+        self.drawn = Some(text);
+        bytes
+    }
+}
+
+/// Origin mode, wrapping and insertion off, the main character set, reverse video, at most a whole row.
+fn line(text: &str, size: Size, cursor: Option<(u16, u16)>) -> Vec<u8> {
+    let cols = usize::from(size.cols);
+    let mut out = b"\x1b[?6l\x1b[?7l\x1b[4l\x1b(B\x0f\x1b]8;;\x1b\\\x1b[1;1H\x1b[0;7m".to_vec();
+    let mut used = 0;
+    for c in text.chars().filter(|c| !c.is_control()) {
+        let width = c.width().unwrap_or(0);
+        if used + width > cols {
+            break;
+        }
+        used += width;
+        out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+    }
+    out.resize(out.len() + cols.saturating_sub(used), b' ');
+    out.extend_from_slice(b"\x1b[0m");
+    if let Some((row, col)) = cursor {
+        let (row, col) = (u32::from(row) + 1, u32::from(col) + 1);
+        out.extend_from_slice(format!("\x1b[{row};{col}H").as_bytes());
+    }
+    out
+}
+
+/// Input as a person can read it: control characters as `^C`, at most `most` characters.
+pub(super) fn readable(bytes: &[u8], most: usize) -> String {
+    let mut text = String::new();
+    for c in String::from_utf8_lossy(bytes).chars() {
+        match c {
+            '\r' | '\n' => text.push('⏎'),
+            '\x1b' => text.push_str("^["),
+            '\x7f' => text.push_str("^?"),
+            c if u32::from(c) < 0x20 => {
+                text.push('^');
+                text.push(char::from_u32(u32::from(c) | 0x40).unwrap_or('?'));
+            }
+            c if c.is_control() => text.push('?'),
+            c => text.push(c),
+        }
+        if text.chars().count() > most {
+            text.push('…');
+            break;
+        }
+    }
+    text
+}
+
+/// `12 s`, `3 min`, `2 h`.
+pub(super) fn short(span: Duration) -> String {
+    match span.as_secs() {
+        s @ 0..120 => format!("{s} s"),
+        s @ 120..7200 => format!("{} min", s / 60),
+        s => format!("{} h", s / 3600),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_comes_before_trouble_before_a_notice_that_goes_away() {
+        let at = Duration::from_secs;
+        let mut banner = Banner::default();
+        banner.notice = Some(("n".into(), at(6)));
+        assert_eq!(banner.wanted(at(5)), Some("n"));
+        assert_eq!(banner.wanted(at(6)), None);
+        banner.trouble = Some("t".into());
+        banner.question = Some("q".into());
+        assert_eq!(banner.wanted(at(5)), Some("q"));
+        banner.question = None;
+        assert_eq!(banner.wanted(at(5)), Some("t"));
+        let size = Size { cols: 4, rows: 2 };
+        assert!(String::from_utf8_lossy(&banner.draw(at(5), size, None)).contains("7mt   \x1b[0m"));
+        assert!(banner.is_current(at(5)) && banner.is_drawn());
+    }
+
+    #[test]
+    fn a_line_is_never_wider_than_the_terminal_and_holds_no_control() {
+        let size = Size { cols: 5, rows: 1 };
+        let line = line("日本\x1b[2J語abc", size, Some((0, 3)));
+        let text = String::from_utf8_lossy(&line);
+        assert!(text.contains("日本[\x1b[0m\x1b[1;4H"), "{text:?}");
+        assert_eq!(readable(b"yes\r\x03\x1b[A", 40), "yes⏎^C^[[A");
+        assert_eq!(readable(b"aaaaaaaaaa", 3), "aaaa…");
+    }
+}
