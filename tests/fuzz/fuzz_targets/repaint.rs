@@ -1,5 +1,5 @@
-//! A repaint restores everything: fed to a screen in any other state it gives a screen that repaints the same
-//! bytes and shows the same text.
+//! A repaint restores everything: fed to a screen in any other state it gives a screen that shows the same and
+//! repaints the same.
 #![no_main]
 
 use std::sync::Once;
@@ -31,9 +31,17 @@ fuzz_target!(|data: &[u8]| {
     if a.poisoned() + b.poisoned() > 0 {
         return;
     }
-    let paint = a.repaint();
-    b.feed(&paint);
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).escape_debug().to_string();
-    assert_eq!(a.text(), b.text(), "repainted by {}", text(&paint));
-    assert_eq!(text(&paint), text(&b.repaint()));
+    let first = a.repaint();
+    b.feed(&first);
+    let show = |bytes: &[u8]| String::from_utf8_lossy(bytes).escape_debug().to_string();
+    assert_eq!(a.text(), b.text(), "repainted by {}", show(&first));
+    assert_eq!(a.cursor(), b.cursor(), "repainted by {}", show(&first));
+    assert_eq!(a.alternate(), b.alternate());
+    assert_eq!(a.title(), b.title());
+    // A mode that was never touched and one that was switched off look the same and are repainted by other
+    // bytes; once repainted, the bytes stay.
+    let second = b.repaint();
+    let mut c = Screen::new(size);
+    c.feed(&second);
+    assert_eq!(show(&second), show(&c.repaint()));
 });
