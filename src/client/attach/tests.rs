@@ -237,6 +237,8 @@ fn blank() -> Vec<u8> {
 
 fn screen(bytes: &[u8]) -> Screen {
     let mut screen = Screen::new(SIZE);
+    // Being painted anew once leaves no mark on a screen, but on what it knows to have been set.
+    screen.feed(&blank());
     screen.feed(bytes);
     screen
 }
