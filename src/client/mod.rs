@@ -1,12 +1,34 @@
-//! What the verbs mean, without a terminal.
+//! What the verbs mean, without a terminal: which sessions there are, how to reach one, what to ask it.
 
 pub mod attach;
+pub mod control;
+pub mod copy;
+pub mod dispatch;
+pub mod follow;
+pub mod forward;
+pub mod handover;
+pub mod history;
+pub mod ledger;
 pub mod link;
+pub mod logs;
+pub mod prune;
+pub mod reach;
+pub mod registry;
+pub mod status;
+pub mod waiting;
 
-/// Streams.
-pub mod control {
-    use tokio::io::{AsyncRead, AsyncWrite};
-    /// Any way to a host's socket.
-    pub trait ByteStream: AsyncRead + AsyncWrite + Unpin + Send {}
-    impl<T: AsyncRead + AsyncWrite + Unpin + Send> ByteStream for T {}
+pub use control::{ByteStream, Control};
+pub use ledger::{Ledger, SshPlace};
+pub use reach::{HostConn, reach};
+pub use registry::{Known, Registry};
+
+/// Who speaks, for people to read: `user@machine`.
+pub fn who() -> String {
+    let user = std::env::var("USER")
+        .or_else(|_| std::env::var("LOGNAME"))
+        .ok()
+        .filter(|u| !u.is_empty())
+        .unwrap_or_else(|| format!("uid{}", rustix::process::getuid().as_raw()));
+    let system = rustix::system::uname();
+    format!("{user}@{}", system.nodename().to_string_lossy())
 }

@@ -1,11 +1,14 @@
-//! What an agent's terminal is: its screen (an emulator and a recorder of what that hides), its stream taken
-//! apart into text, queries and reports, and the same screen for clients of other sizes. Pure: bytes in,
-//! bytes out, time passed in.
+//! One agent's terminal: its PTY, its screen (an emulator and a recorder of what that hides), its stream
+//! taken apart, and the history of all that it wrote. Lines above the screen are not kept by the emulator:
+//! they are made from the history when somebody attaches.
 
 mod core;
 mod handler;
+mod history;
 mod paint;
 mod plain;
+mod pty;
+mod reader;
 mod recorder;
 mod repaint;
 mod screen;
@@ -17,6 +20,9 @@ mod sequence;
 mod snapshot;
 mod tail;
 
+pub use history::{History, HistoryError, HistoryLimits};
 pub use plain::Plain;
+pub use pty::{Pty, PtyError, SpawnRequest, adopt_descriptor, close_inherited, reap};
+pub use reader::HistoryReader;
 pub use screen::Screen;
 pub use scrolled::{Scrolled, ScrolledLine};

@@ -1,0 +1,71 @@
+//! `remote extend`.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap_complete::engine::ArgValueCandidates;
+
+use super::target::{person, time};
+use super::{Ctx, complete, words};
+use crate::client::dispatch::{TTL, checked};
+use crate::client::{Registry, reach};
+use crate::error::{Error, Result};
+use crate::model::{Millis, now_ms};
+use crate::proto::Op;
+
+/// Give a session more time: moves the end of its TTL
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The session
+    #[arg(value_name = "SESSION", add = ArgValueCandidates::new(complete::sessions))]
+    session: String,
+    /// How much later its TTL is to end: `30m`, `1h`
+    #[arg(value_name = "TIME", value_parser = time)]
+    time: Duration,
+}
+
+pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
+    let more = checked("TIME", args.time)?;
+    let registry = Registry::open(&ctx.paths)?;
+    let known = registry.resolve(&args.session)?;
+    let host = reach(&known, person(ctx)).await?;
+    let mut control = host.control().await?;
+    let status = control.status().await?;
+    let old = status.spec.ends.deadline.ok_or_else(|| {
+        Error::user(format!("{} has no TTL, so there is nothing to extend", known.label()))
+            .hint(format!("run `remote status {}` to see what ends it", known.id))
+    })?;
+    let deadline = later(old, status.now, more)?;
+    control.ask(Op::Extend { deadline }).await?;
+    let left = Duration::from_millis(deadline.saturating_sub(status.now));
+    ctx.ui
+        .note(format!("{}: TTL in {}.", known.id, words::short(left)));
+    registry
+        .ledger()
+        .saw(&control.status().await.unwrap_or(status), now_ms());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `more` after the old deadline, or after now where that is past already.
+fn later(old: Millis, now: Millis, more: Duration) -> Result<Millis> {
+    let more = u64::try_from(more.as_millis()).unwrap_or(u64::MAX);
+    let deadline = old.max(now).saturating_add(more);
+    checked(
+        "the TTL left",
+        Duration::from_millis(deadline.saturating_sub(now)).max(*TTL.start()),
+    )?;
+    Ok(deadline)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_is_added_to_what_is_left() {
+        let hour = Duration::from_secs(3600);
+        assert_eq!(later(10_000, 5000, hour).ok(), Some(3_610_000));
+        assert_eq!(later(1000, 5000, hour).ok(), Some(3_605_000));
+        assert!(later(5000, 5000, Duration::from_secs(366 * 86_400)).is_err());
+    }
+}

@@ -1,0 +1,63 @@
+//! `remote forward`.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::ArgAction;
+use clap_complete::engine::ArgValueCandidates;
+use tokio::task::JoinSet;
+
+use super::target::{interrupted, person};
+use super::{Ctx, complete};
+use crate::client::Registry;
+use crate::client::forward::{Carrier, Forward};
+use crate::error::{Error, Result};
+
+/// Carry ports between here and a session's machine, until Ctrl-C
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    remote forward abc 3000              # localhost:3000 here is port 3000 there\n  \
+    remote forward abc 8080:3000 9229    # more than one; another port here\n  \
+    remote forward abc -R 5432           # port 5432 there is 5432 here")]
+pub struct Args {
+    /// The session
+    #[arg(value_name = "SESSION", add = ArgValueCandidates::new(complete::sessions))]
+    session: String,
+    /// Listen here and go there: `3000`, `8080:3000`, `8080:HOST:3000`
+    #[arg(value_name = "PORT")]
+    ports: Vec<String>,
+    /// Listen there and go here; may be repeated
+    #[arg(long = "reverse", short = 'R', value_name = "PORT", action = ArgAction::Append)]
+    reverse: Vec<String>,
+}
+
+pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
+    let parse = |ports: &[String]| -> Result<Vec<Forward>> {
+        ports.iter().map(|p| p.parse()).collect()
+    };
+    let (local, reverse) = (parse(&args.ports)?, parse(&args.reverse)?);
+    if local.is_empty() && reverse.is_empty() {
+        return Err(Error::user("no port is named")
+            .hint("say for example `remote forward SESSION 3000`"));
+    }
+    let registry = Registry::open(&ctx.paths)?;
+    let known = registry.resolve(&args.session)?;
+    let carrier = Arc::new(Carrier::open(&registry, known, person(ctx)).await?);
+    let ui = ctx.ui;
+    let tell = move |line: &str| ui.note(line);
+    let mut tasks = JoinSet::new();
+    for forward in local {
+        tasks.spawn(carrier.clone().local(forward, tell));
+    }
+    for forward in reverse {
+        tasks.spawn(carrier.clone().remote(forward, tell));
+    }
+    tokio::select! {
+        ended = tasks.join_next() => match ended {
+            Some(Ok(Err(e))) => Err(e),
+            Some(Err(e)) => Err(Error::internal("a forwarding task failed").because(e)),
+            _ => Ok(ExitCode::SUCCESS),
+        },
+        () = interrupted() => Ok(ExitCode::from(130)),
+    }
+}

@@ -1,0 +1,76 @@
+//! `remote host`: the role on the session's machine, and what clients ask of it there over SSH.
+
+mod here;
+mod notify;
+mod upgrade;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use super::Ctx;
+use crate::config::SessionDir;
+use crate::error::Result;
+use crate::host;
+use crate::model::SessionId;
+
+/// The role on the session's machine
+///
+/// Most of these are run by `remote` itself. For people: `notify` from an agent's hooks, and `upgrade`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run a session's host; says `ready` on stdout once it listens
+    Run {
+        /// The session's directory
+        #[arg(long)]
+        dir: PathBuf,
+    },
+    /// Say what an agent is doing, from its hooks
+    Notify(notify::Args),
+    /// Replace a running host's binary; its agents notice nothing
+    Upgrade(upgrade::Args),
+    /// Carry streams to a host's socket over stdin and stdout
+    Bridge {
+        /// The session's directory
+        #[arg(long)]
+        dir: PathBuf,
+    },
+    /// Start a session on this machine; the request is JSON on stdin, the endpoint JSON on stdout
+    Launch,
+    /// List this machine's sessions as JSON
+    List,
+    /// Say how to reach a running host, as JSON
+    Endpoint { session: SessionId },
+    /// Start the host of a dead session again
+    Start { session: SessionId },
+    /// End a host that does not answer
+    End { session: SessionId },
+    /// Say which version this is, as JSON: proof that the binary runs here
+    Check,
+    /// Write an agent's history to stdout, in the wire's records
+    Logs(here::LogsArgs),
+}
+
+pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
+    match args.verb {
+        Verb::Run { dir } => host::run(SessionDir::new(dir), host::RunOptions::default()).await?,
+        Verb::Notify(args) => notify::run(args).await?,
+        Verb::Upgrade(args) => upgrade::run(args, ctx).await?,
+        Verb::Bridge { dir } => host::bridge(SessionDir::new(dir)).await?,
+        Verb::Launch => here::launch(ctx).await?,
+        Verb::List => here::list(ctx).await?,
+        Verb::Endpoint { session } => here::endpoint(ctx, &session).await?,
+        Verb::Start { session } => here::start(ctx, &session).await?,
+        Verb::End { session } => here::end(ctx, &session).await?,
+        Verb::Check => here::check(ctx)?,
+        Verb::Logs(args) => here::logs(args, ctx)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

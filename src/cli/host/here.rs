@@ -1,0 +1,170 @@
+//! What a client on another machine asks of this one: what it would ask its own machine itself.
+
+use std::ffi::OsString;
+use std::io::Read;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::cli::Ctx;
+use crate::client::history::{Begin, read_dir};
+use crate::config::SessionDir;
+use crate::error::{Context, Error, Result};
+use crate::model::SessionId;
+use crate::proto::PROTOCOL;
+use crate::provision::{Compute, Launch, Local, login_path};
+
+/// A request is a few kilobytes; a task may be some more.
+const LONGEST: u64 = 16 << 20;
+
+/// One answer, on one line: what comes before it is the shell's.
+fn answer(ctx: &Ctx, value: &impl Serialize) -> Result<()> {
+    let line = serde_json::to_string(value)
+        .map_err(|e| Error::internal("an answer cannot be written as JSON").because(e))?;
+    ctx.ui.line(line)
+}
+
+fn local(ctx: &Ctx) -> Local {
+    Local::new(ctx.paths.sessions())
+}
+
+pub async fn launch(ctx: &Ctx) -> Result<()> {
+    let mut text = Vec::new();
+    std::io::stdin()
+        .lock()
+        .take(LONGEST)
+        .read_to_end(&mut text)?;
+    let mut launch: Launch =
+        serde_json::from_slice(&text).context("the launch request cannot be read")?;
+    // A command over SSH has not the PATH that a login has, and agents are on that.
+    let path = login_path().await;
+    settle(&mut launch, &ctx.paths.home, path);
+    answer(ctx, &local(ctx).launch(&launch, &|_| {}).await?)
+}
+
+/// Relative directories are taken from the home directory, and agents get the login's PATH.
+fn settle(launch: &mut Launch, home: &std::path::Path, path: Option<OsString>) {
+    let path = path.and_then(|p| p.into_string().ok());
+    for agent in &mut launch.spec.agents {
+        let below = agent.cwd.strip_prefix("~").unwrap_or(&agent.cwd);
+        agent.cwd = home.join(below).components().collect();
+        if let Some(path) = &path {
+            agent
+                .env
+                .entry("PATH".to_owned())
+                .or_insert_with(|| path.clone());
+        }
+    }
+}
+
+pub async fn list(ctx: &Ctx) -> Result<()> {
+    answer(ctx, &local(ctx).list().await?)
+}
+
+pub async fn endpoint(ctx: &Ctx, session: &SessionId) -> Result<()> {
+    answer(ctx, &local(ctx).endpoint(session).await?)
+}
+
+pub async fn start(ctx: &Ctx, session: &SessionId) -> Result<()> {
+    answer(ctx, &local(ctx).start(session).await?)
+}
+
+pub async fn end(ctx: &Ctx, session: &SessionId) -> Result<()> {
+    answer(ctx, &local(ctx).terminate(session).await?)
+}
+
+/// What `check` says.
+#[derive(Debug, Serialize)]
+struct Checked {
+    version: &'static str,
+    protocol: String,
+    system: &'static str,
+    machine: &'static str,
+}
+
+pub fn check(ctx: &Ctx) -> Result<()> {
+    answer(
+        ctx,
+        &Checked {
+            version: env!("CARGO_PKG_VERSION"),
+            protocol: PROTOCOL.to_string(),
+            system: std::env::consts::OS,
+            machine: std::env::consts::ARCH,
+        },
+    )
+}
+
+#[derive(Debug, clap::Args)]
+pub struct LogsArgs {
+    /// The session's directory
+    #[arg(long)]
+    dir: PathBuf,
+    /// The agent's number
+    agent: u32,
+    /// Begin at this byte
+    #[arg(long, default_value_t = 0)]
+    offset: u64,
+    /// Begin this many bytes before the end
+    #[arg(long, conflicts_with = "offset")]
+    tail: Option<u64>,
+}
+
+pub fn logs(args: LogsArgs, ctx: &Ctx) -> Result<()> {
+    let begin = args.tail.map_or(Begin::Offset(args.offset), Begin::Tail);
+    let dir = SessionDir::new(args.dir).agent(args.agent);
+    if !dir.is_dir() {
+        return Err(Error::user(format!(
+            "there is no agent {} in {}",
+            args.agent,
+            dir.display()
+        )));
+    }
+    let mut reader = read_dir(&dir, begin)?;
+    let mut bytes = Vec::new();
+    while let Some(record) = reader.next()? {
+        bytes.clear();
+        record.encode(&mut bytes);
+        ctx.ui.raw(&bytes)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{AgentSpec, DEFAULT_SIZE, Ends, SessionSpec};
+    use std::path::Path;
+
+    #[test]
+    fn directories_are_taken_from_home_and_path_from_the_login() {
+        let agent = |cwd: &str| AgentSpec {
+            number: 1,
+            name: "sh".into(),
+            argv: vec!["sh".into()],
+            resume: vec![],
+            env: Default::default(),
+            cwd: cwd.into(),
+            size: DEFAULT_SIZE,
+            task: String::new(),
+        };
+        let mut launch = Launch {
+            spec: SessionSpec {
+                id: "session-abc234".parse().expect("a good id"),
+                name: None,
+                task: String::new(),
+                provider: "ssh".into(),
+                owner: String::new(),
+                created: 0,
+                ends: Ends::default(),
+                agents: ["", "work", "~/work", "/srv"].map(agent).to_vec(),
+                price_microusd_per_hour: 0,
+            },
+            keys: None,
+        };
+        settle(&mut launch, Path::new("/home/me"), Some("/x:/y".into()));
+        let dirs: Vec<_> = launch.spec.agents.iter().map(|a| a.cwd.clone()).collect();
+        let expected = ["/home/me", "/home/me/work", "/home/me/work", "/srv"];
+        assert_eq!(dirs, expected.map(PathBuf::from));
+        assert_eq!(launch.spec.agents[0].env["PATH"], "/x:/y");
+    }
+}

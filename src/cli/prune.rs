@@ -1,0 +1,71 @@
+//! `remote prune`.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use super::target::{person, time};
+use super::{Ctx, confirm};
+use crate::client::prune::{candidates, remove};
+use crate::client::{Known, Registry};
+use crate::error::{Error, Result};
+use crate::model::now_ms;
+
+/// Remove what is left of ended sessions: their histories and records
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Only those that ended at least this long ago
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "0s")]
+    older_than: Duration,
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
+    /// Only show what would be removed
+    #[arg(long, conflicts_with = "yes")]
+    dry_run: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
+    let registry = Registry::open(&ctx.paths)?;
+    let ask = person(ctx);
+    let over = candidates(&ctx.paths, &registry, args.older_than, now_ms(), ask.clone()).await?;
+    let names: Vec<String> = over.iter().map(Known::label).collect();
+    if over.is_empty() || args.dry_run {
+        if args.json {
+            let ids: Vec<_> = over.iter().map(|k| &k.id).collect();
+            ctx.ui.json(&ids)?;
+        } else if over.is_empty() {
+            ctx.ui.note("Nothing to remove.");
+        } else {
+            names.iter().try_for_each(|n| ctx.ui.line(n))?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let question = format!("Remove the histories of {}?", names.join(", "));
+    if !confirm(&ctx.ui, &question, args.yes)? {
+        return Err(Error::user("nothing was removed"));
+    }
+    let mut pruned = Vec::new();
+    let mut first = None;
+    for known in &over {
+        match remove(&registry, known, ask.clone()).await {
+            Ok(one) => pruned.push(one),
+            Err(e) if first.is_none() => first = Some(e),
+            Err(e) => ctx.ui.warn(format!("{}: {e}", known.label())),
+        }
+    }
+    if args.json {
+        ctx.ui.json(&pruned)?;
+    } else {
+        let freed: u64 = pruned.iter().map(|p| p.freed).fold(0, u64::saturating_add);
+        ctx.ui.note(format!(
+            "Removed {} session{}, {:.1} MB here.",
+            pruned.len(),
+            if pruned.len() == 1 { "" } else { "s" },
+            freed as f64 / 1e6
+        ));
+    }
+    first.map_or(Ok(ExitCode::SUCCESS), Err)
+}

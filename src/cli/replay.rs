@@ -1,0 +1,107 @@
+//! `remote replay`.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap_complete::engine::ArgValueCandidates;
+
+use super::target::{Target, interrupted, person, time};
+use super::{Ctx, complete};
+use crate::client::Registry;
+use crate::client::history::{Begin, History};
+use crate::client::reach::Hosts;
+use crate::client::logs::{Pace, Screenplay, size_of};
+use crate::error::{Error, Result};
+use crate::model::{AgentRef, DEFAULT_SIZE, Size};
+use crate::mux::Screen;
+use crate::ssh::Flow;
+
+/// Play an agent's history as it happened
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The agent, as SESSION/2; the session alone where it has one agent [default: the last session]
+    #[arg(value_name = "SESSION[/AGENT]", add = ArgValueCandidates::new(complete::agents))]
+    target: Option<AgentRef>,
+    /// How many times faster
+    #[arg(long, short, value_name = "FACTOR", default_value_t = 1.0)]
+    speed: f64,
+    /// Shorten pauses to this
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "2s")]
+    max_idle: Duration,
+}
+
+pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
+    if !(args.speed.is_finite() && args.speed > 0.0) {
+        return Err(Error::user(format!("`--speed {}` is not a speed", args.speed))
+            .hint("say for example `--speed 4`"));
+    }
+    let registry = Registry::open(&ctx.paths)?;
+    let target = Target::find(&registry, args.target.as_ref())?;
+    let agent = target.one("replay")?;
+    let hosts = Arc::new(Hosts::new(person(ctx), Flow::Bulk));
+    let begin = Begin::Offset(0);
+    let mut history =
+        History::open(&registry, &target.known, &hosts, agent, begin, false).await?;
+    let mut stage = Playing {
+        screen: Screen::new(DEFAULT_SIZE),
+        play: Screenplay::default(),
+        pace: Pace::new(args.speed, args.max_idle),
+        warned: false,
+    };
+    let stop = interrupted();
+    tokio::pin!(stop);
+    let outcome = tokio::select! {
+        played = stage.play(ctx, &mut history) => played.map(|()| ExitCode::SUCCESS),
+        () = &mut stop => Ok(ExitCode::from(130)),
+    };
+    // Whatever the program had set is taken back, however this ends.
+    if ctx.ui.out_is_terminal() {
+        let mut leave = stage.screen.leave();
+        leave.extend_from_slice(b"\r\n");
+        ctx.ui.raw(&leave)?;
+    }
+    outcome
+}
+
+struct Playing {
+    screen: Screen,
+    play: Screenplay,
+    pace: Pace,
+    warned: bool,
+}
+
+impl Playing {
+    async fn play(&mut self, ctx: &Ctx, history: &mut History) -> Result<()> {
+        while let Some(record) = history.next().await? {
+            if let Some(size) = size_of(&record) {
+                self.resized(ctx, size);
+                continue;
+            }
+            if !self.play.shows(&record) {
+                continue;
+            }
+            let pause = self.pace.wait(record.at);
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
+            }
+            self.screen.feed(&record.bytes);
+            ctx.ui.raw(&record.bytes)?;
+        }
+        Ok(())
+    }
+
+    fn resized(&mut self, ctx: &Ctx, size: Size) {
+        self.screen.resize(size);
+        let Ok(ours) = rustix::termios::tcgetwinsize(std::io::stdout()) else {
+            return;
+        };
+        let fits = size.cols <= ours.ws_col && size.rows <= ours.ws_row;
+        if !fits && !std::mem::replace(&mut self.warned, true) {
+            ctx.ui.warn(format!(
+                "this was recorded at {}x{}; the terminal is smaller, so it may look broken",
+                size.cols, size.rows
+            ));
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! `remote restart`.
+
+use std::process::ExitCode;
+
+use clap_complete::engine::ArgValueCandidates;
+
+use super::stages::Stages;
+use super::target::{Target, person};
+use super::{Ctx, complete};
+use crate::client::handover::revive;
+use crate::client::{Registry, reach};
+use crate::error::{Error, Result};
+use crate::model::AgentRef;
+use crate::proto::Op;
+
+/// Start agents again, where they left off if they can
+///
+/// Without an agent's number: all agents of the session that have ended. The host of a session that died or
+/// ended is started again first.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The session, or one agent as SESSION/2; an agent that still runs is ended first
+    #[arg(value_name = "SESSION[/AGENT]", add = ArgValueCandidates::new(complete::agents))]
+    target: AgentRef,
+    /// Begin anew instead of where it left off
+    #[arg(long)]
+    fresh: bool,
+}
+
+pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
+    let registry = Registry::open(&ctx.paths)?;
+    let mut target = Target::find(&registry, Some(&args.target))?;
+    if !target.known.live {
+        let stages = Stages::new(ctx.ui);
+        let step = |step: &str| stages.step(step);
+        target.known = revive(&ctx.paths, &registry, &target.known, person(ctx), &step).await?;
+        stages.finish();
+    }
+    let host = reach(&target.known, person(ctx)).await?;
+    let mut control = host.control().await?;
+    let status = control.status().await?;
+    let agents: Vec<u32> = match target.agent {
+        Some(one) => vec![one],
+        None if status.agents.len() == 1 => status.agents.iter().map(|a| a.number).collect(),
+        None => status
+            .agents
+            .iter()
+            .filter(|a| a.state.is_over())
+            .map(|a| a.number)
+            .collect(),
+    };
+    let id = &target.known.id;
+    if agents.is_empty() {
+        return Err(
+            Error::user(format!("all agents of {} run", target.known.label()))
+                .hint(format!("name the one to start again: `remote restart {id}/1`")),
+        );
+    }
+    for agent in agents {
+        let fresh = args.fresh;
+        control.ask(Op::Restart { agent, fresh }).await?;
+        ctx.ui.note(format!("Restarted {id}/{agent}."));
+    }
+    Ok(ExitCode::SUCCESS)
+}

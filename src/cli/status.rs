@@ -1,0 +1,223 @@
+//! `remote status`.
+
+mod detail;
+mod live;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap_complete::engine::ArgValueCandidates;
+
+use super::{Cell, Color, Ctx, Table, Ui, age, complete, words};
+use crate::client::Registry;
+use crate::client::status::{PATIENCE, Presence, Report, report, report_all};
+use crate::error::Result;
+use crate::model::{Millis, now_ms};
+use crate::ssh::Nobody;
+
+/// Show sessions and what their agents are doing
+///
+/// All hosts are asked side by side, and none is waited for longer than two seconds: one that does not
+/// answer is shown with what it said last, and when.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// One session in detail
+    #[arg(value_name = "SESSION", add = ArgValueCandidates::new(complete::sessions))]
+    session: Option<String>,
+    /// Ended sessions too
+    #[arg(long, short)]
+    all: bool,
+    /// Stay, and show changes as they come
+    #[arg(long, short)]
+    watch: bool,
+    /// Print JSON; with --watch one object a line, at each change
+    #[arg(long)]
+    json: bool,
+}
+
+pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
+    let registry = Registry::open(&ctx.paths)?;
+    let (known, one) = match &args.session {
+        Some(session) => (vec![registry.resolve(session)?], true),
+        None => (registry.all(args.all)?, false),
+    };
+    if args.watch {
+        return live::watch(ctx, registry, known, one, args.json).await;
+    }
+    let ui = &ctx.ui;
+    // Nobody is asked for a password by a status.
+    let ask = Arc::new(Nobody);
+    if one && let Some(known) = known.first() {
+        let report = report(&registry, known, ask, PATIENCE).await;
+        if args.json {
+            ui.json(&report)?;
+        } else {
+            detail::lines(&report, ui, now_ms())
+                .iter()
+                .try_for_each(|l| ui.line(l))?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut reports = report_all(&registry, &known, ask, PATIENCE).await;
+    if !args.all {
+        // It may have ended while it was asked.
+        reports.retain(|r| r.presence != Presence::Ended);
+    }
+    if args.json {
+        ui.json(&reports)?;
+    } else if reports.is_empty() {
+        ui.note(nothing(args.all));
+    } else {
+        table(&reports, now_ms()).print(ui)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn nothing(all: bool) -> &'static str {
+    if all {
+        "No sessions. Start one with `remote dispatch`."
+    } else {
+        "No live sessions. `remote status --all` shows ended ones; `remote dispatch` starts one."
+    }
+}
+
+/// A line for each session.
+fn table(reports: &[Report], now: Millis) -> Table {
+    let named = reports.iter().any(|r| r.name.is_some());
+    let mut head = vec!["SESSION"];
+    if named {
+        head.push("NAME");
+    }
+    head.extend(["WHERE", "AGENTS", "NEXT END", "ATTACHED", "TASK"]);
+    let mut table = Table::new(&head);
+    for report in reports {
+        let mut row = vec![Cell::new(report.session.as_str()).color(Color::Bold)];
+        if named {
+            row.push(report.name.as_deref().unwrap_or("").into());
+        }
+        row.push(place(report).into());
+        row.push(agents(report, now));
+        row.push(next_end(report, now));
+        row.push(attached(report).into());
+        row.push(task(report).into());
+        table.row(row);
+    }
+    table
+}
+
+fn place(report: &Report) -> String {
+    match report.place.split_once(':') {
+        Some((destination, _)) if report.provider == "ssh" => destination.to_owned(),
+        _ => report.provider.clone(),
+    }
+}
+
+fn agents(report: &Report, now: Millis) -> Cell {
+    let Some(status) = &report.status else {
+        return "-".into();
+    };
+    // A host's clock may differ from ours; its ages are by its own.
+    let by_its_clock = match report.presence {
+        Presence::Live => status.now,
+        _ => now,
+    };
+    let (text, color) = words::agents(status, by_its_clock);
+    match color {
+        Some(color) if report.presence == Presence::Live => Cell::new(text).color(color),
+        _ => Cell::new(text).color(Color::Dim),
+    }
+}
+
+fn next_end(report: &Report, now: Millis) -> Cell {
+    let status = report.status.as_ref();
+    match report.presence {
+        Presence::Live => status
+            .and_then(|s| s.ends.first().map(|e| words::end(e, s.now)))
+            .unwrap_or_else(|| "-".to_owned())
+            .into(),
+        Presence::Ended => {
+            let ended = status.and_then(|s| s.ended.as_ref());
+            let text = ended.map_or_else(
+                || "ended".to_owned(),
+                |e| format!("ended {} ago: {}", age(e.at, now), words::kind(e.kind)),
+            );
+            Cell::new(text).color(Color::Dim)
+        }
+        Presence::Lost => Cell::new("host died").color(Color::Red),
+        Presence::Unreachable => {
+            Cell::new(format!("unreachable, seen {} ago", age(report.seen, now)))
+                .color(Color::Yellow)
+        }
+    }
+}
+
+fn attached(report: &Report) -> String {
+    let live = report.presence == Presence::Live;
+    match report.status.as_ref().map_or(0, |s| s.attached.len()) {
+        0 => String::new(),
+        _ if !live => String::new(),
+        n => n.to_string(),
+    }
+}
+
+fn task(report: &Report) -> String {
+    let task = report.status.as_ref().map_or("", |s| s.spec.task.as_str());
+    shortened(task, 40)
+}
+
+/// The first line, at most so many characters of it.
+fn shortened(text: &str, most: usize) -> String {
+    let line = text.lines().next().unwrap_or("");
+    if line.chars().count() <= most {
+        return line.to_owned();
+    }
+    let mut short: String = line.chars().take(most.saturating_sub(1)).collect();
+    short.push('…');
+    short
+}
+
+/// The lines of a table or of one session, for `--watch`.
+fn rendered(reports: &[Report], one: bool, ui: &Ui) -> Vec<String> {
+    match reports {
+        [] => vec![nothing(false).to_owned()],
+        [report] if one => detail::lines(report, ui, now_ms()),
+        many => table(many, now_ms()).lines(ui),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(presence: Presence) -> Report {
+        Report {
+            session: "session-abc234".parse().expect("a good id"),
+            name: None,
+            provider: "ssh".into(),
+            presence,
+            unreachable_because: None,
+            place: "me@box:/home/me/x".into(),
+            seen: 1000,
+            ttl_left_ms: None,
+            status: None,
+        }
+    }
+
+    #[test]
+    fn a_session_that_cannot_be_asked_says_so_with_its_age() {
+        let lines = table(
+            &[report(Presence::Unreachable), report(Presence::Lost)],
+            181_000,
+        )
+        .lines(&Ui::plain());
+        assert!(lines[1].contains("me@box") && lines[1].contains("unreachable, seen 3m ago"));
+        assert!(lines[2].contains("host died"));
+        assert!(!lines[0].contains("NAME"));
+    }
+
+    #[test]
+    fn tasks_are_cut_to_a_line() {
+        assert_eq!(shortened("one\ntwo", 40), "one");
+        assert_eq!(shortened("abcdef", 4), "abc…");
+    }
+}

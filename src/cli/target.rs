@@ -1,0 +1,131 @@
+//! What a verb is to work on: a session, or one of its agents, as typed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Ctx, prompt};
+use crate::client::{Known, Registry};
+use crate::error::{Error, Result};
+use crate::model::AgentRef;
+use crate::ssh::{Ask, BoxFuture};
+
+/// A session and, where one was named, one of its agents.
+#[derive(Debug, Clone)]
+pub struct Target {
+    pub known: Known,
+    pub agent: Option<u32>,
+}
+
+impl Target {
+    /// What `typed` names; the last session where nothing was typed.
+    ///
+    /// # Errors
+    /// Unknown or ambiguous.
+    pub fn find(registry: &Registry, typed: Option<&AgentRef>) -> Result<Self> {
+        Ok(match typed {
+            Some(r) => Self {
+                known: registry.resolve(&r.session)?,
+                agent: r.agent,
+            },
+            None => Self {
+                known: registry.latest()?,
+                agent: None,
+            },
+        })
+    }
+
+    /// The agents it has, as far as is known without asking its host.
+    pub fn agents(&self) -> Vec<u32> {
+        let told = self.known.last.as_ref();
+        let mut numbers: Vec<u32> = told
+            .into_iter()
+            .flat_map(|l| l.agents.iter().map(|a| a.number))
+            .collect();
+        if numbers.is_empty() {
+            let spec = self.known.spec();
+            numbers.extend(spec.iter().flat_map(|s| s.agents.iter().map(|a| a.number)));
+        }
+        numbers.sort_unstable();
+        numbers.dedup();
+        numbers
+    }
+
+    /// The one agent that is meant: the named one, or the only one.
+    ///
+    /// # Errors
+    /// There are several and none was named. Whether a named one exists is for its host to say.
+    pub fn one(&self, verb: &str) -> Result<u32> {
+        if let Some(agent) = self.agent {
+            return Ok(agent);
+        }
+        match self.agents().as_slice() {
+            [] => Ok(1),
+            [one] => Ok(*one),
+            many => {
+                let id = &self.known.id;
+                Err(
+                    Error::user(format!("{} has {} agents", self.known.label(), many.len())).hint(
+                        format!("name one of them: `remote {verb} {id}/{}`", many[0]),
+                    ),
+                )
+            }
+        }
+    }
+}
+
+/// Whoever sits at the terminal.
+pub fn person(ctx: &Ctx) -> Arc<dyn Ask> {
+    Arc::new(Person { ui: ctx.ui })
+}
+
+struct Person {
+    ui: super::Ui,
+}
+
+impl Ask for Person {
+    fn ask<'a>(&'a self, question: &'a str, echo: bool) -> BoxFuture<'a, Option<String>> {
+        let question = question.to_owned();
+        Box::pin(async move {
+            // Blocks on the terminal, where other tasks must go on.
+            tokio::task::spawn_blocking(move || prompt(&question, echo))
+                .await
+                .ok()
+                .flatten()
+        })
+    }
+
+    fn tell(&self, line: &str) {
+        self.ui.note(line);
+    }
+}
+
+/// Reads a time for clap: `90s`, `1h 30m`.
+///
+/// # Errors
+/// What is no time, with examples.
+pub fn time(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text.trim())
+        .map_err(|e| format!("{e}; write a time as 90s, 30m, 1h or 2days"))
+}
+
+/// Resolves when Ctrl-C is pressed.
+pub async fn interrupted() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_and_refused_with_examples() {
+        assert_eq!(time("1h 30m"), Ok(Duration::from_secs(5400)));
+        assert_eq!(time("0s"), Ok(Duration::ZERO));
+        for bad in ["", "x", "5", "-1m", "1 fortnight"] {
+            let said = time(bad).expect_err(bad);
+            assert!(said.contains("90s, 30m"), "{said}");
+        }
+    }
+}

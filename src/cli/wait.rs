@@ -1,0 +1,107 @@
+//! `remote wait`.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::ArgAction;
+use clap::builder::PossibleValuesParser;
+use clap_complete::engine::ArgValueCandidates;
+
+use super::target::{Target, interrupted, person, time};
+use super::{Ctx, complete};
+use crate::client::Registry;
+use crate::client::waiting::{Goal, wait};
+use crate::error::{Error, Result};
+use crate::model::AgentRef;
+
+const STATES: [&str; 9] = [
+    "starting", "working", "blocked", "done", "idle", "error", "exited", "lost", "unknown",
+];
+/// Nothing more comes without a person.
+const OVER: [&str; 4] = ["done", "error", "exited", "lost"];
+
+/// Wait until agents are done, or in another state
+///
+/// Without --state it waits until nothing more comes by itself: `done`, `error`, `exited` or `lost`. The
+/// agents that arrived are printed with their states. Exits with 124 when the timeout ran out, and with 1
+/// when an agent has ended that can never get there.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Sessions or agents [default: all live sessions]
+    #[arg(value_name = "SESSION[/AGENT]", add = ArgValueCandidates::new(complete::agents))]
+    targets: Vec<AgentRef>,
+    /// Wait for the first of them
+    #[arg(long, conflicts_with = "all")]
+    any: bool,
+    /// Wait for all of them (this is the default)
+    #[arg(long)]
+    all: bool,
+    /// The state to wait for; may be repeated, or several with commas
+    #[arg(long, value_name = "STATE", action = ArgAction::Append, value_delimiter = ',')]
+    #[arg(value_parser = PossibleValuesParser::new(STATES))]
+    state: Vec<String>,
+    /// Give up after this time
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    timeout: Option<Duration>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
+    let registry = Registry::open(&ctx.paths)?;
+    let targets = if args.targets.is_empty() {
+        let live = registry.all(false)?;
+        live.into_iter().map(|known| (known, None)).collect()
+    } else {
+        named(&registry, &args.targets)?
+    };
+    if targets.is_empty() {
+        if args.json {
+            ctx.ui.json(&[(); 0])?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let states = if args.state.is_empty() {
+        OVER.map(str::to_owned).to_vec()
+    } else {
+        args.state
+    };
+    let goal = Goal {
+        any: args.any,
+        states,
+    };
+    let arrived = tokio::select! {
+        arrived = wait(&registry, targets, goal, args.timeout, person(ctx)) => arrived?,
+        () = interrupted() => return Ok(ExitCode::from(130)),
+    };
+    if args.json {
+        ctx.ui.json(&arrived)?;
+    } else {
+        for a in arrived {
+            ctx.ui
+                .line(format!("{}/{}  {}", a.session, a.agent, a.state))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn named(
+    registry: &Registry,
+    typed: &[AgentRef],
+) -> Result<Vec<(crate::client::Known, Option<u32>)>> {
+    let mut found: Vec<(crate::client::Known, Option<u32>)> = Vec::new();
+    for typed in typed {
+        let target = Target::find(registry, Some(typed))?;
+        if let Some(agent) = target.agent
+            && !target.agents().is_empty()
+            && !target.agents().contains(&agent)
+        {
+            let label = target.known.label();
+            return Err(Error::user(format!("{label} has no agent {agent}"))
+                .hint(format!("run `remote status {}` to see its agents", target.known.id)));
+        }
+        found.push((target.known, target.agent));
+    }
+    Ok(found)
+}

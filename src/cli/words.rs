@@ -1,0 +1,192 @@
+//! How states, ends and outcomes read; the same in every verb.
+
+use super::{Cell, Color, Table, Ui, age, span};
+use crate::model::{AgentState, AgentStatus, End, EndKind, Millis, SessionStatus};
+use std::time::Duration;
+
+/// A state's colour: what waits for a person stands out.
+pub fn color(state: AgentState) -> Color {
+    match state {
+        AgentState::Blocked { .. } => Color::Yellow,
+        AgentState::Error | AgentState::Lost => Color::Red,
+        AgentState::Exited { code } if code != 0 => Color::Red,
+        AgentState::Working | AgentState::Starting => Color::Green,
+        AgentState::Done | AgentState::Exited { .. } => Color::Cyan,
+        AgentState::Idle | AgentState::Unknown => Color::Dim,
+    }
+}
+
+/// `blocked(permission) 3m`.
+pub fn state(agent: &AgentStatus, now: Millis) -> String {
+    format!("{} {}", agent.state, age(agent.since, now))
+}
+
+/// One agent's state, or how many are in each: `working 3m`, `2 working, 1 blocked`.
+pub fn agents(status: &SessionStatus, now: Millis) -> (String, Option<Color>) {
+    match status.agents.as_slice() {
+        [] => ("-".to_owned(), None),
+        [one] => (state(one, now), Some(color(one.state))),
+        many => {
+            let mut counts: Vec<(&str, usize, AgentState)> = Vec::new();
+            for agent in many {
+                let word = agent.state.word();
+                match counts.iter_mut().find(|(w, ..)| *w == word) {
+                    Some((_, n, _)) => *n += 1,
+                    None => counts.push((word, 1, agent.state)),
+                }
+            }
+            let text: Vec<String> = counts.iter().map(|(w, n, _)| format!("{n} {w}")).collect();
+            let blocked = counts
+                .iter()
+                .find(|(_, _, s)| matches!(s, AgentState::Blocked { .. }));
+            let worst = blocked.or(counts.first()).map(|(_, _, s)| color(*s));
+            (text.join(", "), worst)
+        }
+    }
+}
+
+/// `TTL in 42m`.
+pub fn end(end: &End, now: Millis) -> String {
+    let left = Duration::from_millis(end.at.saturating_sub(now));
+    if left.is_zero() {
+        format!("{} now", kind(end.kind))
+    } else {
+        format!("{} in {}", kind(end.kind), short(left))
+    }
+}
+
+/// Why a session ends, in a word or two.
+pub fn kind(kind: EndKind) -> &'static str {
+    match kind {
+        EndKind::Exited => "all exited",
+        EndKind::Over => "work over",
+        EndKind::Idle => "idle",
+        EndKind::Unanswered => "unanswered",
+        EndKind::Ttl => "TTL",
+        EndKind::Budget => "budget",
+        EndKind::Terminated => "terminated",
+        EndKind::Interrupted => "interrupted",
+        EndKind::Lost => "host died",
+        EndKind::Unknown => "ended",
+    }
+}
+
+/// A time in two units at most, without fractions from a minute on.
+pub fn short(time: Duration) -> String {
+    span(time)
+}
+
+/// What a session costs per hour; `-` for what costs nothing.
+pub fn cost(microusd_per_hour: u64, time: Duration) -> String {
+    if microusd_per_hour == 0 {
+        return "-".to_owned();
+    }
+    let dollars = microusd_per_hour as f64 / 1e6 * time.as_secs_f64() / 3600.0;
+    format!("${dollars:.2}")
+}
+
+/// The end of a dispatch: each agent's state, how long it ran, and what that cost.
+pub fn summary(status: &SessionStatus, agents: &[u32], ui: &Ui, now: Millis) -> Vec<String> {
+    let ran = |agent: &AgentStatus| {
+        let until = agent.ended.unwrap_or(now);
+        Duration::from_millis(until.saturating_sub(agent.started))
+    };
+    let mut table = Table::new(&["AGENT", "STATE", "TOOK", "COST"]);
+    for agent in status.agents.iter().filter(|a| agents.contains(&a.number)) {
+        table.row(vec![
+            format!("{}/{}", status.spec.id, agent.number).into(),
+            Cell::new(agent.state.to_string()).color(color(agent.state)),
+            span(ran(agent)).into(),
+            cost(status.spec.price_microusd_per_hour, ran(agent)).into(),
+        ]);
+    }
+    table.lines(ui)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{BlockedOn, DEFAULT_SIZE, Ends, Evidence, SessionSpec, Source};
+
+    fn status(states: &[AgentState]) -> SessionStatus {
+        let agents = (1..).zip(states).map(|(number, state)| AgentStatus {
+            number,
+            name: "sh".into(),
+            argv: vec![],
+            task: String::new(),
+            state: *state,
+            since: 1000,
+            evidence: Evidence {
+                source: Source::Process,
+                at: 0,
+                message: None,
+                progress: None,
+            },
+            title: String::new(),
+            pid: None,
+            size: DEFAULT_SIZE,
+            started: 0,
+            ended: Some(2500),
+            bytes: 0,
+            full_screen: false,
+        });
+        SessionStatus {
+            agents: agents.collect(),
+            spec: SessionSpec {
+                id: "session-abc234".parse().expect("a good id"),
+                name: None,
+                task: String::new(),
+                provider: "local".into(),
+                owner: String::new(),
+                created: 0,
+                ends: Ends::default(),
+                agents: vec![],
+                price_microusd_per_hour: 0,
+            },
+            attached: vec![],
+            ends: vec![],
+            ended: None,
+            warnings: vec![],
+            now: 0,
+            version: String::new(),
+        }
+    }
+
+    #[test]
+    fn many_agents_are_counted_and_a_blocked_one_stands_out() {
+        let blocked = AgentState::Blocked {
+            on: BlockedOn::Question,
+        };
+        let three = status(&[AgentState::Working, blocked, AgentState::Working]);
+        assert_eq!(
+            agents(&three, 0),
+            ("2 working, 1 blocked".to_owned(), Some(Color::Yellow))
+        );
+        assert_eq!(agents(&status(&[blocked]), 61_000).0, "blocked(question) 1m");
+        assert_eq!(agents(&status(&[]), 0).0, "-");
+    }
+
+    #[test]
+    fn a_summary_has_a_line_for_each_agent_asked_for() {
+        let both = status(&[AgentState::Exited { code: 3 }, AgentState::Lost]);
+        assert_eq!(
+            summary(&both, &[1], &Ui::plain(), 0),
+            [
+                "AGENT             STATE      TOOK   COST",
+                "session-abc234/1  exited(3)  1.5 s  -",
+            ]
+        );
+        assert_eq!(cost(3_600_000_000, Duration::from_secs(1)), "$1.00");
+    }
+
+    #[test]
+    fn ends_say_when() {
+        let ttl = End {
+            kind: EndKind::Ttl,
+            at: 120_000,
+            why: String::new(),
+        };
+        assert_eq!(end(&ttl, 0), "TTL in 2m00s");
+        assert_eq!(end(&ttl, 120_000), "TTL now");
+    }
+}

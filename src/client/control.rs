@@ -1,0 +1,356 @@
+//! A control stream to a session's host: questions and their answers, its state as it changes, an agent's
+//! history as it grows.
+
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::error::{Error, Result};
+use crate::model::{LogRecord, SessionStatus};
+use crate::proto::{
+    Conn, ErrorCode, Event, FrameError, Op, Outcome, Request, ToClient, ToHost, WireError,
+};
+
+/// Any way to a host's socket.
+pub trait ByteStream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> ByteStream for T {}
+
+/// A control stream.
+pub struct Control {
+    conn: Conn<Box<dyn ByteStream>, ToClient, ToHost>,
+    next: u32,
+    session: String,
+}
+
+/// A session's state, whenever it changes.
+pub struct Watch(Control);
+
+/// The records of one agent's history, in order.
+pub struct Logs {
+    control: Control,
+    request: u32,
+    buf: BytesMut,
+    over: bool,
+}
+
+impl Control {
+    /// Says hello on a fresh stream. `session` is for error messages.
+    ///
+    /// # Errors
+    /// Another major protocol version, or whatever the stream gives.
+    pub async fn open(stream: Box<dyn ByteStream>, session: &str) -> Result<Self> {
+        let conn = Conn::client(stream, &super::who())
+            .await
+            .map_err(|e| wire_error(session, e))?;
+        Ok(Self {
+            conn,
+            next: 0,
+            session: session.to_owned(),
+        })
+    }
+
+    /// What the host said of itself: `remote 0.1.0`.
+    pub fn software(&self) -> &str {
+        &self.conn.peer.software
+    }
+
+    /// Asks, and waits for the answer.
+    ///
+    /// # Errors
+    /// The host's refusal, with its hint; a lost connection; an answer this version does not know.
+    pub async fn ask(&mut self, op: Op) -> Result<Outcome> {
+        let id = self.request(op).await?;
+        loop {
+            if let ToClient::Reply(reply) = self.receive().await?
+                && reply.id == id
+            {
+                return match reply.outcome {
+                    Outcome::Failed { error } => Err(refusal(error)),
+                    Outcome::Unknown => Err(self.newer()),
+                    outcome => Ok(outcome),
+                };
+            }
+        }
+    }
+
+    /// [`Op::Status`].
+    ///
+    /// # Errors
+    /// As for [`Control::ask`].
+    pub async fn status(&mut self) -> Result<SessionStatus> {
+        match self.ask(Op::Status).await? {
+            Outcome::Status { status } => Ok(*status),
+            _ => Err(self.newer()),
+        }
+    }
+
+    /// Follows the session's state; the first one comes at once.
+    ///
+    /// # Errors
+    /// As for [`Control::ask`].
+    pub async fn watch(mut self) -> Result<Watch> {
+        // The reply is not awaited: the first event may come before it, and must not be missed.
+        self.request(Op::Watch).await?;
+        Ok(Watch(self))
+    }
+
+    /// An agent's history from byte `offset`, or its last `tail` bytes; with `follow` until the agent ends.
+    ///
+    /// # Errors
+    /// As for [`Control::ask`].
+    pub async fn logs(
+        mut self,
+        agent: u32,
+        offset: u64,
+        tail: Option<u64>,
+        follow: bool,
+    ) -> Result<Logs> {
+        let op = Op::Logs {
+            agent,
+            offset,
+            tail,
+            follow,
+        };
+        let request = self.request(op).await?;
+        Ok(Logs {
+            control: self,
+            request,
+            buf: BytesMut::new(),
+            over: false,
+        })
+    }
+
+    async fn request(&mut self, op: Op) -> Result<u32> {
+        self.next = self.next.wrapping_add(1);
+        let id = self.next;
+        self.conn
+            .sender
+            .send(&ToHost::Request(Request { id, op }))
+            .await
+            .map_err(|e| wire_error(&self.session, e))?;
+        Ok(id)
+    }
+
+    async fn receive(&mut self) -> Result<ToClient> {
+        loop {
+            let message = self
+                .conn
+                .receiver
+                .next()
+                .await
+                .and_then(|m| m.ok_or(FrameError::Closed))
+                .map_err(|e| wire_error(&self.session, e))?;
+            match message {
+                ToClient::Ping(nonce) => self
+                    .conn
+                    .sender
+                    .send(&ToHost::Pong(nonce))
+                    .await
+                    .map_err(|e| wire_error(&self.session, e))?,
+                other => return Ok(other),
+            }
+        }
+    }
+
+    fn newer(&self) -> Error {
+        Error::connection(format!(
+            "{} gave an answer that this version does not know (it runs {})",
+            self.session, self.conn.peer.software
+        ))
+        .hint("update `remote` here")
+    }
+}
+
+impl Watch {
+    /// The next state. Cancel-safe.
+    ///
+    /// # Errors
+    /// The connection is lost, which is also how a session's end looks from here.
+    pub async fn next(&mut self) -> Result<SessionStatus> {
+        loop {
+            match self.0.receive().await? {
+                ToClient::Event(Event::Status { status }) => return Ok(*status),
+                ToClient::Reply(reply) => {
+                    if let Outcome::Failed { error } = reply.outcome {
+                        return Err(refusal(error));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+impl Logs {
+    /// The next record; `None` after the last. Cancel-safe.
+    ///
+    /// # Errors
+    /// The host's refusal, damaged history, or a lost connection.
+    pub async fn next(&mut self) -> Result<Option<LogRecord>> {
+        loop {
+            if let Some(record) = take_record(&mut self.buf)? {
+                return Ok(Some(record));
+            }
+            if self.over {
+                return Ok(None);
+            }
+            match self.control.receive().await? {
+                ToClient::Data { request, bytes } if request == self.request => {
+                    self.buf.extend_from_slice(&bytes);
+                }
+                ToClient::Reply(reply) if reply.id == self.request => {
+                    if let Outcome::Failed { error } = reply.outcome {
+                        return Err(refusal(error));
+                    }
+                    self.over = true;
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Takes one whole record off the front, where it is there.
+///
+/// # Errors
+/// A length that no record has.
+pub fn take_record(buf: &mut BytesMut) -> Result<Option<LogRecord>> {
+    if buf.is_empty() {
+        return Ok(None);
+    }
+    let mut bytes: Bytes = buf.split().freeze();
+    let record = LogRecord::decode(&mut bytes);
+    // What is left is the only handle to its memory, so that no byte is copied here.
+    *buf = bytes
+        .try_into_mut()
+        .unwrap_or_else(|shared| BytesMut::from(&shared[..]));
+    record.map_err(|e| Error::connection(e.to_string()))
+}
+
+fn refusal(error: WireError) -> Error {
+    let unsupported = error.code == ErrorCode::Unsupported && error.hint.is_none();
+    let error = Error::from(error);
+    if unsupported {
+        error.hint("run `remote host upgrade SESSION` to bring its host to this version")
+    } else {
+        error
+    }
+}
+
+fn wire_error(session: &str, error: FrameError) -> Error {
+    match error {
+        FrameError::Closed | FrameError::Truncated | FrameError::Io(_) => {
+            Error::connection(format!("the connection to {session} was lost")).because(error)
+        }
+        FrameError::Version { .. } => Error::connection(format!("{session}: {error}")),
+        other => {
+            Error::connection(format!("{session} said what cannot be understood")).because(other)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::HistoryKind;
+    use crate::proto::Reply;
+
+    fn record(offset: u64, bytes: &'static [u8]) -> LogRecord {
+        LogRecord {
+            offset,
+            at: 1,
+            kind: HistoryKind::Output,
+            bytes: Bytes::from_static(bytes),
+        }
+    }
+
+    /// A host that answers one request with what `answer` makes of its id.
+    async fn host(stream: tokio::io::DuplexStream, answer: impl FnOnce(u32) -> Vec<ToClient>) {
+        let mut conn = Conn::host(stream, "host").await.expect("hello");
+        let Some(ToHost::Request(request)) = conn.receiver.next().await.expect("a frame") else {
+            panic!("no request");
+        };
+        for message in answer(request.id) {
+            conn.sender.send(&message).await.expect("sent");
+        }
+        // The stream is held open until the client has gone.
+        let _ = conn.receiver.next().await;
+    }
+
+    async fn client(
+        answer: impl FnOnce(u32) -> Vec<ToClient> + Send + 'static,
+    ) -> (Control, tokio::task::JoinHandle<()>) {
+        let (here, there) = tokio::io::duplex(4096);
+        let task = tokio::spawn(host(there, answer));
+        let control = Control::open(Box::new(here), "session-abc123")
+            .await
+            .expect("hello");
+        (control, task)
+    }
+
+    #[tokio::test]
+    async fn records_cut_anywhere_are_put_together() {
+        let (control, task) = client(|request| {
+            let mut bytes = Vec::new();
+            record(0, b"hello").encode(&mut bytes);
+            record(5, b"").encode(&mut bytes);
+            record(5, b"world").encode(&mut bytes);
+            let mut messages: Vec<ToClient> = bytes
+                .chunks(7)
+                .map(|c| ToClient::Data {
+                    request,
+                    bytes: Bytes::copy_from_slice(c),
+                })
+                .collect();
+            messages.push(ToClient::Reply(Reply {
+                id: request,
+                outcome: Outcome::Done,
+            }));
+            messages
+        })
+        .await;
+        let mut logs = control.logs(1, 0, None, true).await.expect("asked");
+        for expected in [record(0, b"hello"), record(5, b""), record(5, b"world")] {
+            assert_eq!(logs.next().await.expect("a record"), Some(expected));
+        }
+        assert_eq!(logs.next().await.expect("the end"), None);
+        drop(logs);
+        task.await.expect("host");
+    }
+
+    #[tokio::test]
+    async fn a_refusal_carries_its_hint_and_other_frames_are_passed_over() {
+        let (mut control, task) = client(|id| {
+            vec![
+                ToClient::Event(Event::Unknown),
+                ToClient::Reply(Reply {
+                    id: id + 7,
+                    outcome: Outcome::Done,
+                }),
+                ToClient::Ping(3),
+                ToClient::Reply(Reply {
+                    id,
+                    outcome: Outcome::Failed {
+                        error: WireError::new(ErrorCode::NoSuchAgent, "no agent 9").hint("look"),
+                    },
+                }),
+            ]
+        })
+        .await;
+        let kill = Op::Kill {
+            agent: 9,
+            grace_ms: None,
+        };
+        let error = control.ask(kill).await.expect_err("refused");
+        assert_eq!((error.message.as_str(), error.hints.len()), ("no agent 9", 1));
+        drop(control);
+        task.await.expect("host");
+    }
+
+    #[tokio::test]
+    async fn an_end_is_a_lost_connection() {
+        let (here, there) = tokio::io::duplex(64);
+        drop(there);
+        let error = Control::open(Box::new(here), "session-abc123").await;
+        assert!(error.is_err_and(|e| e.kind == crate::error::Kind::Connection));
+    }
+}

@@ -1,0 +1,144 @@
+//! What this machine has seen of sessions elsewhere: one small JSON file each. It is a record, not a truth:
+//! the session's own machine is asked wherever it answers.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::Paths;
+use crate::error::{Context, Result};
+use crate::model::{Millis, SessionId, SessionStatus};
+use crate::provision::write_atomically;
+
+/// Where an `ssh` session lives.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SshPlace {
+    /// What one would type after `ssh`.
+    pub destination: String,
+    /// The session's directory there.
+    pub dir: String,
+    /// The host's socket there.
+    pub socket: String,
+    /// The `remote` binary there.
+    #[serde(default)]
+    pub binary: String,
+}
+
+/// One session as it was last seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    pub id: SessionId,
+    #[serde(default)]
+    pub name: Option<String>,
+    pub provider: String,
+    pub ssh: SshPlace,
+    #[serde(default)]
+    pub last: Option<SessionStatus>,
+    pub last_seen: Millis,
+}
+
+/// The directory of entries.
+#[derive(Debug, Clone)]
+pub struct Ledger(PathBuf);
+
+impl Ledger {
+    pub fn new(paths: &Paths) -> Self {
+        Self(paths.state.join("ledger"))
+    }
+
+    fn file(&self, id: &SessionId) -> PathBuf {
+        self.0.join(format!("{id}.json"))
+    }
+
+    /// Every entry that can be read. One that cannot (an older or newer `remote` may have written it) is
+    /// passed over: a record must not stop what it is a record of.
+    pub fn all(&self) -> Vec<Entry> {
+        let Ok(entries) = std::fs::read_dir(&self.0) else {
+            return Vec::new();
+        };
+        entries
+            .flatten()
+            .map(|e| e.path())
+            .filter(|p| p.extension().is_some_and(|x| x == "json"))
+            .filter_map(|p| read(&p))
+            .collect()
+    }
+
+    pub fn get(&self, id: &SessionId) -> Option<Entry> {
+        read(&self.file(id))
+    }
+
+    /// Writes an entry, replacing what was there.
+    ///
+    /// # Errors
+    /// The directory cannot be written.
+    pub fn put(&self, entry: &Entry) -> Result<()> {
+        let write = || -> std::io::Result<()> {
+            std::fs::create_dir_all(&self.0)?;
+            write_atomically(&self.file(&entry.id), &serde_json::to_vec_pretty(entry)?)
+        };
+        write().context(format!("cannot write to {}", self.0.display()))
+    }
+
+    /// Writes down what a host said, where there is an entry for it.
+    pub fn saw(&self, status: &SessionStatus, now: Millis) {
+        let Some(mut entry) = self.get(&status.spec.id) else {
+            return;
+        };
+        entry.name.clone_from(&status.spec.name);
+        entry.last = Some(status.clone());
+        entry.last_seen = now;
+        // Not worth an error to somebody who asked something else.
+        let _ = self.put(&entry);
+    }
+
+    /// Forgets a session.
+    ///
+    /// # Errors
+    /// The directory cannot be written.
+    pub fn remove(&self, id: &SessionId) -> Result<()> {
+        match std::fs::remove_file(self.file(id)) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                Err(e).context(format!("cannot remove {}", self.file(id).display()))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn read(path: &Path) -> Option<Entry> {
+    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_come_back_and_damaged_ones_are_passed_over() -> Result<()> {
+        let home = tempfile::tempdir()?;
+        let paths = Paths::new(|v| (v == "HOME").then(|| home.path().into()))?;
+        let ledger = Ledger::new(&paths);
+        assert!(ledger.all().is_empty());
+        let entry = Entry {
+            id: "session-abc234".parse().context("id")?,
+            name: Some("x".into()),
+            provider: "ssh".into(),
+            ssh: SshPlace {
+                destination: "me@box".into(),
+                dir: "/d".into(),
+                socket: "/d/host.sock".into(),
+                binary: "/b".into(),
+            },
+            last: None,
+            last_seen: 5,
+        };
+        ledger.put(&entry)?;
+        std::fs::write(paths.state.join("ledger/session-zzzzzz.json"), "{")?;
+        assert_eq!(ledger.all(), [entry.clone()]);
+        ledger.remove(&entry.id)?;
+        ledger.remove(&entry.id)?;
+        assert!(ledger.all().is_empty());
+        Ok(())
+    }
+}

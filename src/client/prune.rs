@@ -1,0 +1,156 @@
+//! Removing what is left of sessions that are over. A session that may still live is never touched.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::fs::{FlockOperation, flock};
+use serde::Serialize;
+
+use super::handover::{is_gone, remove_command};
+use super::reach::{dial, run};
+use super::registry::{Known, Registry};
+use super::status::{PATIENCE, Presence, report};
+use crate::config::{Paths, SessionDir};
+use crate::error::{Context, Error, Result};
+use crate::model::{Millis, SessionId};
+use crate::ssh::{Ask, Flow};
+
+/// One session that is removed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Pruned {
+    pub session: SessionId,
+    pub name: Option<String>,
+    /// Bytes on this machine's disk.
+    pub freed: u64,
+}
+
+/// The sessions that are over and ended at least `older_than` ago.
+///
+/// # Errors
+/// The registry cannot be read.
+pub async fn candidates(
+    paths: &Paths,
+    registry: &Registry,
+    older_than: Duration,
+    now: Millis,
+    ask: Arc<dyn Ask>,
+) -> Result<Vec<Known>> {
+    let age = u64::try_from(older_than.as_millis()).unwrap_or(u64::MAX);
+    let mut found = Vec::new();
+    for known in registry.all(true)? {
+        if is_over(paths, registry, &known, &ask).await
+            && now.saturating_sub(ended_at(&known)) >= age
+        {
+            found.push(known);
+        }
+    }
+    Ok(found)
+}
+
+async fn is_over(paths: &Paths, registry: &Registry, known: &Known, ask: &Arc<dyn Ask>) -> bool {
+    if !known.live || known.dir.is_some() {
+        return !known.live;
+    }
+    // Elsewhere: `live` only says that its end was not seen from here.
+    match report(registry, known, ask.clone(), PATIENCE).await.presence {
+        Presence::Live => false,
+        Presence::Ended | Presence::Lost => true,
+        Presence::Unreachable => {
+            let asked = is_gone(paths, known, ask.clone());
+            matches!(tokio::time::timeout(PATIENCE, asked).await, Ok(Ok(true)))
+        }
+    }
+}
+
+fn ended_at(known: &Known) -> Millis {
+    let ended = known.last.as_ref().and_then(|l| l.ended.as_ref());
+    ended.map_or(known.last_seen, |e| e.at)
+}
+
+/// Removes what is left of one session, here and on its machine.
+///
+/// # Errors
+/// Its host has come back, its machine cannot be reached, or its files cannot be removed; the record of it
+/// then stays.
+pub async fn remove(registry: &Registry, known: &Known, ask: Arc<dyn Ask>) -> Result<Pruned> {
+    let mut freed = 0;
+    if let Some(dir) = &known.dir {
+        freed = size(dir.path());
+        remove_dir(dir)?;
+    }
+    if let Some(place) = &known.ssh {
+        let command = remove_command(&known.id, &place.dir)?;
+        let connection = dial(&place.destination, ask, Flow::Credited).await?;
+        let ran = run(&connection, &command, tokio::io::empty()).await?;
+        if ran.status != 0 {
+            let said = String::from_utf8_lossy(&ran.stderr).trim().to_owned();
+            return Err(Error::user(format!(
+                "cannot remove {} on {}",
+                place.dir, place.destination
+            ))
+            .because(said));
+        }
+        registry.ledger().remove(&known.id)?;
+    }
+    Ok(Pruned {
+        session: known.id.clone(),
+        name: known.name.clone(),
+        freed,
+    })
+}
+
+/// Takes the host's own lock first, so that none can start in what is being removed.
+fn remove_dir(dir: &SessionDir) -> Result<()> {
+    let held = File::open(dir.lock()).ok();
+    if let Some(lock) = &held
+        && flock(lock, FlockOperation::NonBlockingLockExclusive).is_err()
+    {
+        return Err(
+            Error::user(format!("the host of {} runs", dir.path().display()))
+                .hint("end it first with `remote terminate`"),
+        );
+    }
+    let sockets = dir.socket_dir(rustix::process::getuid().as_raw());
+    if sockets != dir.path() {
+        let _ = std::fs::remove_dir_all(sockets);
+    }
+    std::fs::remove_dir_all(dir.path()).context(format!("cannot remove {}", dir.path().display()))
+}
+
+/// Bytes of all files under `path`; what cannot be read counts nothing.
+fn size(path: &Path) -> u64 {
+    let Ok(entries) = std::fs::read_dir(path) else {
+        return 0;
+    };
+    entries
+        .flatten()
+        .map(|entry| match entry.metadata() {
+            Ok(meta) if meta.is_dir() => size(&entry.path()),
+            Ok(meta) => meta.len(),
+            Err(_) => 0,
+        })
+        .fold(0, u64::saturating_add)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_that_a_host_holds_is_left_alone() -> Result<()> {
+        let home = tempfile::tempdir()?;
+        let dir = SessionDir::new(home.path().join("session-abc234"));
+        std::fs::create_dir_all(dir.keys())?;
+        std::fs::write(dir.spec(), "12345")?;
+        let lock = File::create(dir.lock())?;
+        flock(&lock, FlockOperation::LockExclusive).context("lock")?;
+        assert!(remove_dir(&dir).is_err());
+        assert_eq!(size(dir.path()), 5);
+        drop(lock);
+        remove_dir(&dir)?;
+        assert!(!dir.path().exists());
+        Ok(())
+    }
+}

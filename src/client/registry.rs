@@ -1,0 +1,303 @@
+//! Which sessions there are: directories on this machine, and the ledger's entries for others. Nothing is
+//! asked over a network here.
+
+use std::path::PathBuf;
+
+use crate::config::{Paths, SessionDir};
+use crate::error::{Error, Result};
+use crate::model::{Millis, SessionId, SessionSpec, SessionStatus};
+use crate::provision::live_endpoint;
+
+use super::ledger::{Entry, Ledger, SshPlace};
+
+/// More names than this are not listed in an error.
+const LISTED: usize = 8;
+
+/// A session that this machine knows of.
+#[derive(Debug, Clone)]
+pub struct Known {
+    pub id: SessionId,
+    pub name: Option<String>,
+    pub provider: String,
+    /// Its directory, where it is on this machine.
+    pub dir: Option<SessionDir>,
+    /// Where it is, where that is another machine.
+    pub ssh: Option<SshPlace>,
+    /// What its host said last.
+    pub last: Option<SessionStatus>,
+    /// When that was.
+    pub last_seen: Millis,
+    pub created: Millis,
+    /// Its host runs; for another machine: its end was not seen.
+    pub live: bool,
+}
+
+/// The sessions this machine knows of.
+#[derive(Debug, Clone)]
+pub struct Registry {
+    sessions: PathBuf,
+    ledger: Ledger,
+}
+
+impl Registry {
+    /// # Errors
+    /// None today: directories are made when something is written.
+    pub fn open(paths: &Paths) -> Result<Self> {
+        Ok(Self {
+            sessions: paths.sessions(),
+            ledger: Ledger::new(paths),
+        })
+    }
+
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// The live sessions, or with `ended` all, oldest first.
+    ///
+    /// # Errors
+    /// The sessions' directory is there and cannot be read.
+    pub fn all(&self, ended: bool) -> Result<Vec<Known>> {
+        let mut all = self.local()?;
+        all.extend(self.ledger.all().into_iter().map(from_entry));
+        all.retain(|k| ended || k.live);
+        all.sort_by(|a, b| a.created.cmp(&b.created).then(a.id.cmp(&b.id)));
+        Ok(all)
+    }
+
+    fn local(&self) -> Result<Vec<Known>> {
+        let entries = match std::fs::read_dir(&self.sessions) {
+            Ok(entries) => entries,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(e) => {
+                return Err(
+                    Error::user(format!("cannot read {}", self.sessions.display())).because(e),
+                );
+            }
+        };
+        Ok(entries
+            .flatten()
+            .filter_map(|e| {
+                let id: SessionId = e.file_name().to_str()?.parse().ok()?;
+                from_dir(id, SessionDir::new(e.path()))
+            })
+            .collect())
+    }
+
+    /// The session that `typed` names: its name, its `--name`, or any unique beginning of one of them, live
+    /// sessions first.
+    ///
+    /// # Errors
+    /// Nothing or more than one answers to it; the error lists what there is.
+    pub fn resolve(&self, typed: &str) -> Result<Known> {
+        let mut all = self.all(true)?;
+        let index = pick(typed, &all)?;
+        Ok(all.swap_remove(index))
+    }
+
+    /// The session that was made last: a live one, else an ended one.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn latest(&self) -> Result<Known> {
+        let all = self.all(true)?;
+        let live = all.iter().rposition(|k| k.live);
+        live.or(all.len().checked_sub(1))
+            .and_then(|index| all.into_iter().nth(index))
+            .ok_or_else(none_at_all)
+    }
+
+    /// [`Registry::resolve`] or, with nothing typed, [`Registry::latest`].
+    ///
+    /// # Errors
+    /// Those of both.
+    pub fn named(&self, typed: Option<&str>) -> Result<Known> {
+        match typed {
+            Some(typed) => self.resolve(typed),
+            None => self.latest(),
+        }
+    }
+
+    /// Whether the name is taken already.
+    ///
+    /// # Errors
+    /// As for [`Registry::all`].
+    pub fn contains(&self, id: &SessionId) -> Result<bool> {
+        Ok(self.all(true)?.iter().any(|k| k.id == *id))
+    }
+}
+
+impl Known {
+    /// `session-abc123 (auth)`.
+    pub fn label(&self) -> String {
+        match &self.name {
+            Some(name) => format!("{} ({name})", self.id),
+            None => self.id.to_string(),
+        }
+    }
+
+    /// As it was asked for, as far as that can be read here.
+    pub fn spec(&self) -> Option<SessionSpec> {
+        let last = || self.last.as_ref().map(|l| l.spec.clone());
+        let read = |dir: &SessionDir| {
+            serde_json::from_slice(&std::fs::read(dir.spec()).ok()?).ok()
+        };
+        self.dir.as_ref().and_then(read).or_else(last)
+    }
+
+    /// Fails where its host is not running.
+    ///
+    /// # Errors
+    /// Names what can still be done with it.
+    pub fn must_live(&self) -> Result<&Self> {
+        if self.live {
+            return Ok(self);
+        }
+        let id = &self.id;
+        let why = match self.last.as_ref().and_then(|l| l.ended.as_ref()) {
+            Some(ended) => format!("{} has ended: {}", self.label(), ended.why),
+            None => format!("the host of {} has died", self.label()),
+        };
+        Err(Error::connection(why).hint(format!(
+            "run `remote logs {id}` for its output, `remote restart {id}` to start its agents again, or \
+             `remote prune` to remove what is over"
+        )))
+    }
+}
+
+fn none_at_all() -> Error {
+    Error::user("there is no session")
+        .hint("start one: `remote dispatch \"fix the flaky test\"`, or `remote dispatch --command 'make test'`")
+}
+
+fn from_dir(id: SessionId, dir: SessionDir) -> Option<Known> {
+    let spec: SessionSpec = serde_json::from_slice(&std::fs::read(dir.spec()).ok()?).ok()?;
+    let last: Option<SessionStatus> = std::fs::read(dir.last())
+        .ok()
+        .and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    Some(Known {
+        id,
+        name: spec.name,
+        provider: spec.provider,
+        created: spec.created,
+        last_seen: last.as_ref().map_or(spec.created, |l| l.now),
+        live: live_endpoint(&dir).is_some(),
+        last,
+        dir: Some(dir),
+        ssh: None,
+    })
+}
+
+fn from_entry(entry: Entry) -> Known {
+    Known {
+        id: entry.id,
+        name: entry.name,
+        provider: entry.provider,
+        dir: None,
+        ssh: Some(entry.ssh),
+        created: entry.last.as_ref().map_or(entry.last_seen, |l| l.spec.created),
+        live: entry.last.as_ref().is_none_or(|l| l.ended.is_none()),
+        last: entry.last,
+        last_seen: entry.last_seen,
+    }
+}
+
+/// Which one `typed` means. Each rule is tried in turn, first among the live ones, and the first that finds
+/// anything decides.
+fn pick(typed: &str, all: &[Known]) -> Result<usize> {
+    if all.is_empty() {
+        return Err(none_at_all());
+    }
+    let tail = typed.strip_prefix("session-").unwrap_or(typed);
+    let rules: [&dyn Fn(&Known) -> bool; 4] = [
+        &|k| k.id.short() == tail || k.name.as_deref() == Some(typed),
+        &|k| k.id.short().starts_with(tail),
+        &|k| k.name.as_deref().is_some_and(|n| n.starts_with(typed)),
+        &|k| k.id.as_str().starts_with(typed),
+    ];
+    for rule in rules {
+        for live in [true, false] {
+            let found: Vec<usize> = (0..all.len())
+                .filter(|i| all.get(*i).is_some_and(|k| k.live == live && rule(k)))
+                .collect();
+            match found.as_slice() {
+                [] => {}
+                [one] => return Ok(*one),
+                many => {
+                    let names = many.iter().filter_map(|i| all.get(*i));
+                    return Err(Error::user(format!("`{typed}` is the beginning of several"))
+                        .hint(format!("type more of it: {}", list(names))));
+                }
+            }
+        }
+    }
+    let (live, ended): (Vec<&Known>, Vec<&Known>) = all.iter().partition(|k| k.live);
+    let there = if live.is_empty() { ended } else { live };
+    Err(Error::user(format!("there is no session `{typed}`"))
+        .hint(format!("there is: {}", list(there.into_iter().rev())))
+        .hint("run `remote status --all` to see all"))
+}
+
+fn list<'a>(known: impl Iterator<Item = &'a Known>) -> String {
+    let mut names: Vec<String> = known.map(Known::label).collect();
+    if names.len() > LISTED {
+        let more = names.len() - LISTED;
+        names.truncate(LISTED);
+        names.push(format!("and {more} more"));
+    }
+    names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known(id: &str, name: Option<&str>, live: bool) -> Known {
+        Known {
+            id: id.parse().expect("a good id"),
+            name: name.map(str::to_owned),
+            provider: "local".into(),
+            dir: None,
+            ssh: None,
+            last: None,
+            last_seen: 0,
+            created: 0,
+            live,
+        }
+    }
+
+    #[test]
+    fn prefixes_names_and_live_ones_first() {
+        let all = [
+            known("session-abc234", Some("auth"), true),
+            known("session-abd234", None, true),
+            known("session-seeeee", Some("session"), true),
+            known("session-abcccc", None, false),
+            known("session-zzzzzz", None, false),
+        ];
+        let found = |typed: &str| pick(typed, &all).ok();
+        assert_eq!(found("abc"), Some(0), "the live one of two");
+        assert_eq!(found("session-abc"), Some(0));
+        assert_eq!(found("abcc"), Some(3));
+        assert_eq!(found("auth"), Some(0));
+        assert_eq!(found("au"), Some(0));
+        assert_eq!(found("se"), Some(2), "a name is tried before `session-`");
+        assert_eq!(found("session"), Some(2));
+        assert_eq!(found("z"), Some(4));
+        let ambiguous = pick("ab", &all).expect_err("two");
+        assert!(ambiguous.hints[0].contains("session-abc234 (auth), session-abd234"));
+        let unknown = pick("nope", &all).expect_err("none");
+        assert!(unknown.message.contains("`nope`") && unknown.hints[0].contains("auth"));
+        assert!(pick("x", &[]).is_err());
+        assert!(pick("", &all).is_err());
+    }
+
+    #[test]
+    fn a_dead_host_says_what_can_be_done() {
+        let error = known("session-abc234", None, false);
+        let error = error.must_live().expect_err("dead");
+        for verb in ["logs", "restart", "prune"] {
+            assert!(error.hints[0].contains(&format!("`remote {verb}")), "{verb}");
+        }
+    }
+}

@@ -1,0 +1,467 @@
+//! One client's attached terminal as the host sees it, without any I/O: which bytes it has, whether it gets
+//! the agent's own bytes or drawn screens, when it is skipped ahead, how it resumes. The caller performs the
+//! [`Step`]s and tells what it did.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::flow::Flow;
+use super::ring::{Slice, Wanted};
+use crate::model::{Millis, Size, Terminal};
+use crate::proto::{Attach, AttachmentId, Form, Resumed};
+
+/// The most bytes of one output frame.
+pub const FRAME: u64 = 32 * 1024;
+/// A longer gap is mended by a repaint, which is shorter.
+const SMALL_GAP: u64 = 256 * 1024;
+/// Between two repaints or drawn frames.
+const FRAME_INTERVAL: Duration = Duration::from_millis(33);
+/// A client that needs longer for what it owes is skipped ahead.
+const SLOW: Duration = Duration::from_millis(100);
+/// One that types is skipped ahead sooner: what it typed wants an answer.
+const SLOW_TYPED: Duration = Duration::from_millis(10);
+/// A stream on which nothing was heard for so long is dead.
+const SILENCE: Duration = Duration::from_secs(30);
+/// Credit that does not come: a repaint is sent all the same.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+/// The agent's side, as far as a decision needs it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scene {
+    /// Agent bytes so far, and the oldest of them that is still in memory.
+    pub end: u64,
+    pub start: u64,
+    /// The PTY's size.
+    pub size: Size,
+    /// The agent's process is over and all its output is in.
+    pub over: bool,
+}
+
+impl Scene {
+    /// The pending output from which on tmux too gives up on a client: a screen of wide, coloured cells.
+    fn screenful(&self) -> u64 {
+        1 + 8 * u64::from(self.size.cols) * u64::from(self.size.rows)
+    }
+}
+
+/// What to do for an attachment now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing, until something happens.
+    Rest,
+    /// Nothing until then, unless something happens.
+    Wait(Duration),
+    /// Read at most `max` bytes from the ring at `from`, see [`Attachment::raw`].
+    Raw {
+        from: u64,
+        max: usize,
+    },
+    /// Make a repaint, or a drawn frame, see [`Attachment::begin`].
+    Repaint,
+    Draw,
+    /// Send some of what was begun, see [`Attachment::part`].
+    Part {
+        max: usize,
+    },
+    /// Tell that the agent is over.
+    Ended,
+}
+
+/// An output frame to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    pub from: u64,
+    pub to: u64,
+    pub form: Form,
+    pub bytes: Bytes,
+}
+
+/// A repaint, drawn frame or scrollback of which a part is still to be sent.
+#[derive(Debug)]
+struct Outbox {
+    form: Form,
+    bytes: Bytes,
+    to: u64,
+}
+
+/// The connected half of an attachment.
+#[derive(Debug)]
+struct Stream {
+    flow: Flow,
+    form: Form,
+    /// Output is read up to here; frames sent cover up to `covered`, which is at most that.
+    at: u64,
+    covered: u64,
+    /// A repaint is owed.
+    paint: bool,
+    last_paint: Option<Duration>,
+    outbox: Vec<Outbox>,
+    heard: Duration,
+    last_sent: Duration,
+    told_over: bool,
+}
+
+/// One client's attached terminal. It outlives its connections.
+#[derive(Debug)]
+pub struct Attachment {
+    pub id: AttachmentId,
+    pub who: String,
+    pub since: Millis,
+    pub size: Size,
+    pub read_only: bool,
+    pub terminal: Terminal,
+    /// When its last stream ended.
+    pub left: Option<Millis>,
+    /// Rises with each time that anybody types: whose is highest has the size.
+    pub typed: u64,
+    /// Repaints sent because it had fallen behind.
+    pub skips: u64,
+    input: u64,
+    /// Everything below was sent on some stream: no bell of it rings again.
+    sent_high: u64,
+    /// Only a client that has bytes beyond this one is at a place where bytes can go on.
+    solid: u64,
+    stream: Option<Stream>,
+}
+
+impl Attachment {
+    /// A new one, not connected yet; `input` is the last input number it is known to have had applied.
+    pub fn new(id: AttachmentId, input: u64, now: Millis) -> Self {
+        Self {
+            id,
+            who: String::new(),
+            since: now,
+            size: crate::model::DEFAULT_SIZE,
+            read_only: true,
+            terminal: Terminal::default(),
+            left: None,
+            typed: 0,
+            skips: 0,
+            input,
+            sent_high: 0,
+            solid: u64::MAX,
+            stream: None,
+        }
+    }
+
+    /// The last input number applied.
+    pub fn input(&self) -> u64 {
+        self.input
+    }
+
+    pub fn connected(&self) -> bool {
+        self.stream.is_some()
+    }
+
+    /// `raw` or `drawn`; `None` while not connected.
+    pub fn form(&self) -> Option<Form> {
+        self.stream.as_ref().map(|s| s.form)
+    }
+
+    /// Connects. Size and access must have been set from `attach` and the PTY resized already. Returns how it
+    /// resumes, and the agent byte from which output goes on.
+    pub fn connect(
+        &mut self,
+        attach: &Attach,
+        scrollback: Bytes,
+        scene: Scene,
+        now: Duration,
+    ) -> (Resumed, u64) {
+        let form = form_for(self.size, scene.size);
+        let bytes = attach.resume.filter(|r| {
+            r.form == Form::Raw
+                && form == Form::Raw
+                && r.size.clamped() == scene.size
+                && r.offset > self.solid
+                && (scene.start..=scene.end).contains(&r.offset)
+                && scene.end - r.offset <= SMALL_GAP
+        });
+        let known = attach.resume.map_or(scene.end, |r| r.offset);
+        let at = known.min(scene.end);
+        let mut stream = Stream {
+            flow: Flow::new(attach.window),
+            form,
+            at,
+            covered: at,
+            paint: bytes.is_none(),
+            last_paint: None,
+            outbox: Vec::new(),
+            heard: now,
+            last_sent: now,
+            told_over: false,
+        };
+        if bytes.is_none() {
+            self.solid = u64::MAX;
+            if !scrollback.is_empty() {
+                stream.outbox.push(Outbox {
+                    form: Form::Scrollback,
+                    bytes: scrollback,
+                    to: at,
+                });
+            }
+        }
+        self.stream = Some(stream);
+        self.left = None;
+        let resumed = if bytes.is_some() {
+            Resumed::Bytes
+        } else {
+            Resumed::Repaint
+        };
+        (resumed, at)
+    }
+
+    /// The stream is gone; what it was is remembered.
+    pub fn disconnect(&mut self, now: Millis) {
+        if let Some(stream) = self.stream.take() {
+            self.sent_high = self.sent_high.max(stream.at);
+            self.left = Some(now);
+        }
+    }
+
+    /// A frame came, of any kind.
+    pub fn heard(&mut self, now: Duration) {
+        if let Some(stream) = &mut self.stream {
+            stream.heard = now;
+        }
+    }
+
+    /// When the stream counts as dead if nothing is heard until then.
+    pub fn dead_at(&self) -> Option<Duration> {
+        Some(self.stream.as_ref()?.heard.saturating_add(SILENCE))
+    }
+
+    /// Takes input number `number`: whether it is to be applied (each is, once; read-only ones never).
+    pub fn take_input(&mut self, number: u64, scene: Scene, now: Duration) -> bool {
+        if number <= self.input {
+            return false;
+        }
+        self.input = number;
+        if self.read_only {
+            return false;
+        }
+        if let Some(stream) = &mut self.stream
+            && stream.form == Form::Raw
+            && stream.lags(scene, SLOW_TYPED, now)
+        {
+            self.skip();
+        }
+        true
+    }
+
+    pub fn credit(&mut self, consumed: u64, window: u32, now: Duration) {
+        if let Some(stream) = &mut self.stream {
+            stream.flow.credit(consumed, window, now);
+        }
+    }
+
+    /// The client does not trust its screen.
+    pub fn repaint(&mut self) {
+        self.solid = u64::MAX;
+        if let Some(stream) = &mut self.stream {
+            stream.paint = true;
+            stream.told_over = false;
+        }
+    }
+
+    fn skip(&mut self) {
+        if self.stream.as_ref().is_some_and(|s| !s.paint) {
+            self.skips = self.skips.saturating_add(1);
+        }
+        self.repaint();
+    }
+
+    /// The PTY's size or the client's has changed: everything is painted anew. Whether to send a view.
+    pub fn refit(&mut self, pty: Size) -> bool {
+        let form = form_for(self.size, pty);
+        // Also while it is away: its terminal was not there when the screen changed its shape.
+        self.repaint();
+        if let Some(stream) = &mut self.stream {
+            stream.form = form;
+        }
+        self.connected()
+    }
+
+    /// What it wants of the ring.
+    pub fn wanted(&self, owner: bool) -> Wanted {
+        Wanted {
+            owner,
+            once_from: self.sent_high,
+        }
+    }
+
+    /// It takes what it gets fast enough, but `limit` bytes and more are waiting: let it have a turn
+    /// before the agent writes more.
+    pub fn wants_a_turn(&self, scene: Scene, limit: u64, now: Duration) -> bool {
+        self.stream.as_ref().is_some_and(|s| {
+            let pending = scene.end.saturating_sub(s.at);
+            s.form == Form::Raw
+                && !s.paint
+                && pending >= limit
+                && s.flow.drain(pending, now).is_none_or(|d| d <= SLOW)
+        })
+    }
+
+    /// What to do now; `queued` bytes of earlier frames wait for the socket.
+    pub fn step(&mut self, scene: Scene, queued: usize, now: Duration) -> Step {
+        if let Some(s) = &self.stream
+            && s.form == Form::Raw
+            && s.outbox.is_empty()
+            && !s.paint
+            && (s.at < scene.start || s.lags(scene, SLOW, now))
+        {
+            self.skip();
+        }
+        let Some(s) = &self.stream else {
+            return Step::Rest;
+        };
+        if queued > 0 {
+            return Step::Rest;
+        }
+        if !s.outbox.is_empty() || (s.form == Form::Raw && !s.paint && scene.end > s.at) {
+            return match s.flow.available(now) {
+                (0, None) => Step::Rest,
+                (0, Some(at)) => Step::Wait(at),
+                (room, _) => {
+                    let max = usize::try_from(room.min(FRAME)).unwrap_or(usize::MAX);
+                    if s.outbox.is_empty() {
+                        Step::Raw { from: s.at, max }
+                    } else {
+                        Step::Part { max }
+                    }
+                }
+            };
+        }
+        if s.paint || scene.end > s.at {
+            return s.paint_step(now);
+        }
+        if scene.over && !s.told_over {
+            return Step::Ended;
+        }
+        Step::Rest
+    }
+
+    /// The ring gave `slice`: the frame to send, if it has anything in it.
+    pub fn raw(&mut self, slice: Slice, scene: Scene, now: Duration) -> Option<Frame> {
+        let s = self.stream.as_mut()?;
+        s.at = slice.to;
+        if slice.bytes.is_empty() {
+            return None;
+        }
+        let from = std::mem::replace(&mut s.covered, slice.to);
+        s.flow.sent(slice.bytes.len(), scene.end > slice.to, now);
+        s.last_sent = now;
+        Some(Frame {
+            from,
+            to: slice.to,
+            form: Form::Raw,
+            bytes: slice.bytes,
+        })
+    }
+
+    /// A repaint or a drawn frame of the screen at agent byte `to` was made; parts of it are sent next.
+    pub fn begin(&mut self, form: Form, bytes: Bytes, to: u64, now: Duration) {
+        let Some(s) = &mut self.stream else {
+            return;
+        };
+        s.paint = false;
+        s.last_paint = Some(now);
+        s.at = to;
+        if form == Form::Repaint {
+            self.solid = to;
+        }
+        if bytes.is_empty() {
+            return;
+        }
+        s.outbox.push(Outbox { form, bytes, to });
+    }
+
+    /// The next part of what was begun. The first one covers all, so that a client knows that what it has not
+    /// yet written is overtaken; one that comes back with but a part has no byte beyond `solid`.
+    pub fn part(&mut self, max: usize, now: Duration) -> Option<Frame> {
+        let s = self.stream.as_mut()?;
+        let first = s.outbox.first_mut()?;
+        let bytes = first.bytes.split_to(max.min(first.bytes.len()));
+        let from = s.covered;
+        s.covered = first.to.max(from);
+        let form = first.form;
+        if first.bytes.is_empty() {
+            s.outbox.remove(0);
+        }
+        s.flow.sent(bytes.len(), !s.outbox.is_empty(), now);
+        s.last_sent = now;
+        Some(Frame {
+            from,
+            to: s.covered,
+            form,
+            bytes,
+        })
+    }
+
+    /// It was told that the agent is over.
+    pub fn told_over(&mut self) {
+        if let Some(s) = &mut self.stream {
+            s.told_over = true;
+        }
+    }
+
+    /// It has all that there is, the end included.
+    pub fn has_all(&self, scene: Scene) -> bool {
+        self.stream
+            .as_ref()
+            .is_none_or(|s| s.told_over && s.outbox.is_empty() && !s.paint && s.at >= scene.end)
+    }
+
+    /// The agent was started again.
+    pub fn started_again(&mut self) {
+        if let Some(s) = &mut self.stream {
+            s.told_over = false;
+        }
+    }
+}
+
+impl Stream {
+    fn lags(&self, scene: Scene, slow: Duration, now: Duration) -> bool {
+        let pending = scene.end.saturating_sub(self.at);
+        pending > 0
+            && pending.saturating_add(self.flow.in_flight()) > scene.screenful()
+            && self.flow.drain(pending, now).is_some_and(|d| d > slow)
+    }
+
+    /// A repaint waits until little is in flight, so that it shows the newest; drawn frames until nothing is.
+    fn paint_step(&self, now: Duration) -> Step {
+        let (step, few) = if self.form == Form::Raw {
+            (Step::Repaint, self.flow.limit() / 4)
+        } else {
+            (Step::Draw, 0)
+        };
+        let not_before = self
+            .last_paint
+            .map_or(Duration::ZERO, |at| at.saturating_add(FRAME_INTERVAL));
+        if self.flow.in_flight() > few {
+            let patience = self.last_sent.saturating_add(PATIENCE).max(not_before);
+            return match self.flow.available(now) {
+                (0, None) => Step::Rest,
+                _ if now >= patience => step,
+                _ => Step::Wait(patience),
+            };
+        }
+        if now >= not_before {
+            step
+        } else {
+            Step::Wait(not_before)
+        }
+    }
+}
+
+fn form_for(client: Size, pty: Size) -> Form {
+    if client == pty {
+        Form::Raw
+    } else {
+        Form::Drawn
+    }
+}
+
+#[cfg(test)]
+#[path = "attachment_tests.rs"]
+mod tests;

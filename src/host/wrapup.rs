@@ -1,0 +1,134 @@
+//! Ends agents with all they started: SIGHUP as from a closed terminal, SIGTERM at half the grace, SIGKILL
+//! at its end. Found by process session and by the marks in the environment, so that a daemon that left the
+//! terminal ends too.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use tokio::time::Instant;
+
+use super::processes::{self, Process};
+use crate::model::SessionId;
+
+/// Between asking an agent to end and forcing it.
+pub const GRACE: Duration = Duration::from_secs(5);
+/// How long to wait for the kernel to take away what was killed.
+const AFTER_KILL: Duration = Duration::from_secs(3);
+
+/// An agent that is to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Target {
+    pub agent: u32,
+    /// Its first process, which leads its session.
+    pub pid: u32,
+}
+
+/// Which processes belong to the targets; `marks` reads a process's environment.
+fn members(
+    targets: &[Target],
+    session: &str,
+    all: &[Process],
+    marks: impl Fn(u32) -> Option<(String, u32)>,
+) -> Vec<u32> {
+    let ours = std::process::id();
+    let by_session: BTreeMap<u32, u32> = targets.iter().map(|t| (t.pid, t.agent)).collect();
+    all.iter()
+        .filter(|p| !p.zombie && p.pid != ours && p.pid > 1)
+        .filter(|p| {
+            by_session.contains_key(&p.session)
+                || marks(p.pid)
+                    .is_some_and(|(s, n)| s == session && targets.iter().any(|t| t.agent == n))
+        })
+        .map(|p| p.pid)
+        .collect()
+}
+
+fn signal(pids: &[u32], signal: Signal) {
+    for pid in pids {
+        if let Some(pid) = i32::try_from(*pid).ok().and_then(Pid::from_raw) {
+            let _ = kill_process(pid, signal);
+        }
+    }
+}
+
+/// Ends the targets; returns the processes that could not be ended (another user's, stuck in the kernel).
+/// Reaping is left to whoever owns the agents.
+pub async fn end(session: &SessionId, targets: &[Target], grace: Duration) -> Vec<u32> {
+    if targets.is_empty() {
+        return Vec::new();
+    }
+    let find = || members(targets, session.as_str(), &processes::all(), processes::marks);
+    // Where there is no /proc at least their process groups are reached.
+    for target in targets {
+        if let Some(pid) = i32::try_from(target.pid).ok().and_then(Pid::from_raw) {
+            let _ = kill_process_group(pid, Signal::HUP);
+        }
+    }
+    let first = find();
+    signal(&first, Signal::HUP);
+    // One that is stopped gets its signals only when it goes on.
+    signal(&first, Signal::CONT);
+    let start = Instant::now();
+    let mut termed = false;
+    let mut pause = Duration::from_millis(5);
+    loop {
+        let left = find();
+        if left.is_empty() {
+            return left;
+        }
+        if start.elapsed() >= grace {
+            break;
+        }
+        if !termed && start.elapsed() >= grace / 2 {
+            signal(&left, Signal::TERM);
+            termed = true;
+        }
+        tokio::time::sleep(pause.min(grace)).await;
+        pause = (pause * 2).min(Duration::from_millis(100));
+    }
+    let killed = Instant::now();
+    loop {
+        let left = find();
+        if left.is_empty() || killed.elapsed() >= AFTER_KILL {
+            return left;
+        }
+        // Anew each time: what forks while it is killed is killed too.
+        signal(&left, Signal::KILL);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_are_found_by_session_and_by_marks_and_nothing_else_is() {
+        let process = |pid, session| Process {
+            pid,
+            session,
+            zombie: false,
+            ticks: 0,
+        };
+        let mut dead = process(12, 10);
+        dead.zombie = true;
+        let all = [
+            process(10, 10),
+            process(11, 10),
+            dead,
+            process(20, 20),
+            process(21, 21),
+            process(22, 22),
+            process(std::process::id(), 10),
+        ];
+        let targets = [Target { agent: 2, pid: 10 }];
+        let marks = |pid| match pid {
+            20 => Some(("session-aaaaaa".to_owned(), 2)),
+            21 => Some(("session-aaaaaa".to_owned(), 1)),
+            22 => Some(("session-bbbbbb".to_owned(), 2)),
+            _ => None,
+        };
+        assert_eq!(members(&targets, "session-aaaaaa", &all, marks), [10, 11, 20]);
+    }
+}

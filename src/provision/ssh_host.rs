@@ -1,0 +1,480 @@
+//! A machine of one's own, over OpenSSH: `remote` uploads itself once per version and is then asked there,
+//! through its hidden `host` verbs, what [`Local`](super::Local) is asked here.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use sha2::{Digest, Sha256};
+use tokio::io::AsyncRead;
+use tokio::sync::OnceCell;
+
+use super::{
+    BoxFuture, Compute, Endpoint, Launch, Login, Machine, Price, ProvisionError, Ran, Remote, Steps,
+};
+use crate::model::{SessionId, SessionSpec};
+
+/// Which binary goes to which system.
+#[derive(Debug, Clone, Default)]
+pub struct Binaries {
+    /// For any system: `--host-binary`.
+    pub given: Option<PathBuf>,
+    /// By system, `linux-aarch64` and its like: `[host.binaries]`.
+    pub by_system: BTreeMap<String, PathBuf>,
+}
+
+impl Binaries {
+    /// The file for `system`; this program itself where it runs on such a one.
+    fn file(&self, system: &str) -> Option<PathBuf> {
+        if let Some(given) = &self.given {
+            return Some(given.clone());
+        }
+        if let Some(file) = self.by_system.get(system) {
+            return Some(file.clone());
+        }
+        let own = format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH);
+        (system == own)
+            .then(std::env::current_exe)
+            .and_then(Result::ok)
+    }
+}
+
+/// One such machine.
+pub struct SshHost {
+    remote: Arc<dyn Remote>,
+    binaries: Binaries,
+    /// The path of the binary there, once it is known to be there.
+    binary: OnceCell<String>,
+}
+
+impl SshHost {
+    pub fn new(remote: Arc<dyn Remote>, binaries: Binaries) -> Self {
+        Self {
+            remote,
+            binaries,
+            binary: OnceCell::new(),
+        }
+    }
+
+    /// The path of `remote` there, uploaded where it is not.
+    ///
+    /// # Errors
+    /// No connection, no binary for that system, or it does not run there.
+    pub async fn binary(&self, steps: Steps<'_>) -> Result<&str, ProvisionError> {
+        self.binary
+            .get_or_try_init(|| self.ensure(steps))
+            .await
+            .map(String::as_str)
+    }
+
+    async fn ensure(&self, steps: Steps<'_>) -> Result<String, ProvisionError> {
+        let probe = self.probe().await?;
+        let file = self
+            .binaries
+            .file(&probe.system)
+            .ok_or_else(|| ProvisionError::NoBinary {
+                place: self.place(),
+                system: probe.system.clone(),
+            })?;
+        let bytes = tokio::fs::read(&file)
+            .await
+            .map_err(ProvisionError::io("read", &file))?;
+        // Hashing and packing 25 MB would hold up everything else on this thread.
+        let (name, bytes) = tokio::task::spawn_blocking(move || (binary_name(&bytes), bytes))
+            .await
+            .map_err(|e| ProvisionError::io("read", &file)(std::io::Error::other(e)))?;
+        let path = format!("{}/{name}", probe.dir);
+        if probe.present.contains(&name) {
+            return Ok(path);
+        }
+        let gzip = probe.gzip;
+        let packed = tokio::task::spawn_blocking(move || if gzip { pack(&bytes) } else { bytes })
+            .await
+            .map_err(|e| ProvisionError::io("read", &file)(std::io::Error::other(e)))?;
+        let megabytes = packed.len() as f64 / 1e6;
+        steps(&format!("upload {name} ({megabytes:.1} MB)"));
+        let ran = self
+            .run(
+                &upload_script(&probe.dir, &name, gzip),
+                Box::new(std::io::Cursor::new(packed)),
+            )
+            .await?;
+        self.succeeded(&ran, "uploading the `remote` binary")?;
+        Ok(path)
+    }
+
+    async fn probe(&self) -> Result<Probe, ProvisionError> {
+        let ran = self.run(PROBE, Box::new(tokio::io::empty())).await?;
+        self.succeeded(&ran, "looking at the system")?;
+        let text = String::from_utf8_lossy(&ran.stdout);
+        Probe::parse(&text).ok_or_else(|| self.unreadable("looking at the system", &text))
+    }
+
+    /// `remote host VERB` there; its answer is the last line of JSON on stdout.
+    async fn host<T: serde::de::DeserializeOwned>(
+        &self,
+        what: &'static str,
+        args: &[&str],
+        stdin: Vec<u8>,
+        steps: Steps<'_>,
+    ) -> Result<T, ProvisionError> {
+        let mut command = quote(self.binary(steps).await?);
+        command.push_str(" host");
+        for arg in args {
+            command.push(' ');
+            command.push_str(&quote(arg));
+        }
+        let ran = self
+            .run(&command, Box::new(std::io::Cursor::new(stdin)))
+            .await?;
+        self.succeeded(&ran, what)?;
+        let text = String::from_utf8_lossy(&ran.stdout);
+        text.lines()
+            .rev()
+            .find(|l| l.starts_with(['{', '[', 'n']))
+            .and_then(|line| serde_json::from_str(line).ok())
+            .ok_or_else(|| self.unreadable(what, &text))
+    }
+
+    async fn run(
+        &self,
+        script: &str,
+        stdin: Box<dyn AsyncRead + Send + Unpin>,
+    ) -> Result<Ran, ProvisionError> {
+        self.remote
+            .run(&sh(script), stdin)
+            .await
+            .map_err(|source| ProvisionError::Unreachable {
+                place: self.place(),
+                source,
+            })
+    }
+
+    fn succeeded(&self, ran: &Ran, what: &'static str) -> Result<(), ProvisionError> {
+        if ran.status == 0 {
+            return Ok(());
+        }
+        Err(ProvisionError::Remote {
+            place: self.place(),
+            what,
+            status: format!("exit {}", ran.status),
+            stderr: tail(&ran.stderr),
+        })
+    }
+
+    fn unreadable(&self, what: &'static str, text: &str) -> ProvisionError {
+        ProvisionError::Answer {
+            place: self.place(),
+            what,
+            answer: tail(text.as_bytes()),
+        }
+    }
+
+    fn place(&self) -> String {
+        self.remote.destination().to_owned()
+    }
+
+    /// An endpoint as the machine tells it, seen from here.
+    fn from_here(&self, mut endpoint: Endpoint) -> Endpoint {
+        endpoint.login = Login::Ssh {
+            destination: self.place(),
+        };
+        endpoint
+    }
+
+    async fn on(
+        &self,
+        what: &'static str,
+        verb: &str,
+        session: &SessionId,
+    ) -> Result<Endpoint, ProvisionError> {
+        let args = [verb, session.as_str()];
+        let endpoint = self.host(what, &args, Vec::new(), &|_| {}).await?;
+        Ok(self.from_here(endpoint))
+    }
+}
+
+impl Compute for SshHost {
+    fn launch<'a>(
+        &'a self,
+        launch: &'a Launch,
+        steps: Steps<'a>,
+    ) -> BoxFuture<'a, Result<Endpoint, ProvisionError>> {
+        Box::pin(async move {
+            let request = serde_json::to_vec(launch)
+                .map_err(|e| ProvisionError::io("write", "the launch request")(e.into()))?;
+            let endpoint: Endpoint = self
+                .host("starting the host", &["launch"], request, steps)
+                .await?;
+            Ok(self.from_here(endpoint))
+        })
+    }
+
+    fn list(&self) -> BoxFuture<'_, Result<Vec<Machine>, ProvisionError>> {
+        Box::pin(self.host("listing sessions", &["list"], Vec::new(), &|_| {}))
+    }
+
+    fn describe<'a>(
+        &'a self,
+        session: &'a SessionId,
+    ) -> BoxFuture<'a, Result<Machine, ProvisionError>> {
+        Box::pin(async move {
+            self.list()
+                .await?
+                .into_iter()
+                .find(|m| m.session == *session)
+                .ok_or_else(|| ProvisionError::NoSession(session.clone()))
+        })
+    }
+
+    fn start<'a>(
+        &'a self,
+        session: &'a SessionId,
+    ) -> BoxFuture<'a, Result<Endpoint, ProvisionError>> {
+        Box::pin(self.on("starting the host", "start", session))
+    }
+
+    fn stop<'a>(&'a self, _: &'a SessionId) -> BoxFuture<'a, Result<(), ProvisionError>> {
+        Box::pin(async {
+            Err(ProvisionError::Unsupported(
+                "a machine of your own is not stopped for a session; `remote terminate` ends the session",
+            ))
+        })
+    }
+
+    fn terminate<'a>(
+        &'a self,
+        session: &'a SessionId,
+    ) -> BoxFuture<'a, Result<(), ProvisionError>> {
+        Box::pin(async move {
+            let args = ["end", session.as_str()];
+            self.host("ending the session", &args, Vec::new(), &|_| {})
+                .await
+        })
+    }
+
+    fn endpoint<'a>(
+        &'a self,
+        session: &'a SessionId,
+    ) -> BoxFuture<'a, Result<Endpoint, ProvisionError>> {
+        Box::pin(self.on("asking for the endpoint", "endpoint", session))
+    }
+
+    fn price<'a>(&'a self, _: &'a SessionSpec) -> BoxFuture<'a, Result<Price, ProvisionError>> {
+        Box::pin(async { Ok(Price::default()) })
+    }
+}
+
+/// Printed before what we read: a profile may print too.
+const MARK: &str = "remote-probe";
+
+const PROBE: &str = "echo remote-probe; uname -sm; command -v gzip >/dev/null 2>&1 && echo gzip || echo cat; \
+                     d=${XDG_DATA_HOME:-$HOME/.local/share}/remote/bin; echo \"$d\"; ls \"$d\" 2>/dev/null; true";
+
+/// What a machine says of itself.
+#[derive(Debug, PartialEq, Eq)]
+struct Probe {
+    /// `linux-x86_64`.
+    system: String,
+    gzip: bool,
+    /// Where binaries lie there.
+    dir: String,
+    /// Names in that directory.
+    present: Vec<String>,
+}
+
+impl Probe {
+    fn parse(text: &str) -> Option<Self> {
+        let mut lines = text.lines().skip_while(|l| *l != MARK).skip(1);
+        let system = system_name(lines.next()?);
+        let gzip = lines.next()? == "gzip";
+        let dir = lines.next().filter(|d| d.starts_with('/'))?.to_owned();
+        let present = lines.map(str::to_owned).collect();
+        Some(Self {
+            system,
+            gzip,
+            dir,
+            present,
+        })
+    }
+}
+
+/// `uname -sm`'s answer in the words of Rust's targets: `linux-x86_64`, `macos-aarch64`.
+pub fn system_name(uname: &str) -> String {
+    let lower = uname.trim().to_lowercase();
+    let (system, machine) = lower.split_once(' ').unwrap_or((&lower, "unknown"));
+    let system = match system {
+        "darwin" => "macos",
+        other => other,
+    };
+    let machine = match machine {
+        "amd64" => "x86_64",
+        "arm64" => "aarch64",
+        other => other,
+    };
+    format!("{system}-{machine}")
+}
+
+/// `remote-0.1.0-1a2b3c4d`: one name for one content.
+fn binary_name(bytes: &[u8]) -> String {
+    let digest = Sha256::digest(bytes);
+    let sha: String = digest.iter().take(4).map(|b| format!("{b:02x}")).collect();
+    format!("remote-{}-{sha}", env!("CARGO_PKG_VERSION"))
+}
+
+fn pack(bytes: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::new(3));
+    // Writing into memory does not fail.
+    let _ = encoder.write_all(bytes);
+    encoder.finish().unwrap_or_default()
+}
+
+/// The final name appears only once what lies there has run: half an upload is never taken for a whole one.
+fn upload_script(dir: &str, name: &str, gzip: bool) -> String {
+    let unpack = if gzip { "gzip -dc" } else { "cat" };
+    let (dir, name) = (quote(dir), quote(name));
+    format!(
+        "umask 077; mkdir -p {dir} && cd {dir} && t=.{name}.$$ && {unpack} > \"$t\" && chmod 700 \"$t\" \
+         && \"./$t\" host check && mv -f \"$t\" {name} || {{ rm -f \"$t\"; exit 1; }}"
+    )
+}
+
+/// `text` as one word of a POSIX shell.
+pub fn quote(text: &str) -> String {
+    shell_words::quote(text).into_owned()
+}
+
+/// A command line that runs `script` in /bin/sh, whatever the login shell is.
+pub fn sh(script: &str) -> String {
+    format!("exec /bin/sh -c {}", quote(script))
+}
+
+fn tail(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let lines: Vec<&str> = text.trim().lines().collect();
+    let from = lines.len().saturating_sub(8);
+    lines.get(from..).unwrap_or_default().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Stdio;
+    use tokio::io::AsyncReadExt;
+    use tokio::process::Command;
+
+    /// A machine that is this one, without SSH in between.
+    struct Here(PathBuf);
+
+    impl Remote for Here {
+        fn run<'a>(
+            &'a self,
+            command: &'a str,
+            mut stdin: Box<dyn AsyncRead + Send + Unpin>,
+        ) -> BoxFuture<'a, std::io::Result<Ran>> {
+            Box::pin(async move {
+                let mut child = Command::new("/bin/sh")
+                    .args(["-c", command])
+                    .env("XDG_DATA_HOME", &self.0)
+                    .stdin(Stdio::piped())
+                    .stdout(Stdio::piped())
+                    .stderr(Stdio::piped())
+                    .spawn()?;
+                let mut input = child.stdin.take().ok_or(std::io::ErrorKind::Other)?;
+                let mut bytes = Vec::new();
+                stdin.read_to_end(&mut bytes).await?;
+                let feed = async move {
+                    // A command that does not read closes its end early.
+                    let _ = tokio::io::AsyncWriteExt::write_all(&mut input, &bytes).await;
+                };
+                let (_, out) = tokio::join!(feed, child.wait_with_output());
+                let out = out?;
+                Ok(Ran {
+                    status: out.status.code().unwrap_or(-1),
+                    stdout: out.stdout,
+                    stderr: out.stderr,
+                })
+            })
+        }
+
+        fn destination(&self) -> &str {
+            "here"
+        }
+    }
+
+    #[test]
+    fn a_probe_is_read_behind_a_talkative_profile() {
+        let text =
+            "welcome!\nremote-probe\nLinux aarch64\ngzip\n/home/me/bin\nremote-0.1.0-00000000\n";
+        let probe = Probe::parse(text).expect("a probe");
+        assert_eq!(probe.system, "linux-aarch64");
+        assert!(probe.gzip && probe.present.len() == 1);
+        assert_eq!(Probe::parse("remote-probe\nLinux x86_64\n"), None);
+        assert_eq!(system_name("Darwin arm64\n"), "macos-aarch64");
+        assert_eq!(system_name("FreeBSD amd64"), "freebsd-x86_64");
+    }
+
+    #[tokio::test]
+    async fn a_binary_is_uploaded_once_and_only_when_it_runs() {
+        let home = tempfile::tempdir().expect("a directory");
+        let file = home.path().join("program");
+        let binaries = Binaries {
+            given: Some(file.clone()),
+            by_system: BTreeMap::new(),
+        };
+        let remote: Arc<dyn Remote> = Arc::new(Here(home.path().join("it's data")));
+        let uploads = std::sync::Mutex::new(0);
+        let count = |_: &str| *uploads.lock().expect("not poisoned") += 1;
+
+        std::fs::write(&file, "#!/bin/sh\nexit 3\n").expect("written");
+        let host = SshHost::new(remote.clone(), binaries.clone());
+        let refused = host.binary(&count).await;
+        assert!(
+            matches!(refused, Err(ProvisionError::Remote { .. })),
+            "{refused:?}"
+        );
+
+        std::fs::write(&file, "#!/bin/sh\ntest \"$2\" = check\n").expect("written");
+        for _ in 0..2 {
+            let host = SshHost::new(remote.clone(), binaries.clone());
+            let path = host.binary(&count).await.expect("uploaded").to_owned();
+            assert_eq!(
+                std::fs::read(&path).expect("there"),
+                std::fs::read(&file).expect("here")
+            );
+        }
+        assert_eq!(*uploads.lock().expect("not poisoned"), 2);
+        let left = std::fs::read_dir(home.path().join("it's data/remote/bin")).expect("there");
+        assert_eq!(left.count(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_system_without_a_binary_is_refused() {
+        struct Odd;
+        impl Remote for Odd {
+            fn run<'a>(
+                &'a self,
+                _: &'a str,
+                _: Box<dyn AsyncRead + Send + Unpin>,
+            ) -> BoxFuture<'a, std::io::Result<Ran>> {
+                Box::pin(async {
+                    Ok(Ran {
+                        status: 0,
+                        stdout: b"remote-probe\nPlan9 vax\ncat\n/x\n".to_vec(),
+                        stderr: Vec::new(),
+                    })
+                })
+            }
+            fn destination(&self) -> &str {
+                "odd"
+            }
+        }
+        let host = SshHost::new(Arc::new(Odd), Binaries::default());
+        let error: crate::error::Error = host.binary(&|_| {}).await.err().expect("refused").into();
+        assert!(error.message.contains("plan9-vax"), "{error}");
+        assert!(error.hints.iter().any(|h| h.contains("--host-binary")));
+    }
+}
