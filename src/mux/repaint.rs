@@ -71,7 +71,14 @@ pub(super) fn repaint(core: &Core, cols: usize, graphics: bool) -> Vec<u8> {
         screen(core, primary, rec.saved[0], cols, &mut out);
         kitty(&rec.kitty[0], &mut out);
         if rec.alt_mode == 1049 {
-            place(&primary.cursor, Some(primary), rec.saved[0], 0, cols, &mut out);
+            place(
+                &primary.cursor,
+                Some(primary),
+                rec.saved[0],
+                0,
+                cols,
+                &mut out,
+            );
             out.extend_from_slice(b"\x1b[?1049h");
             unplace(rec.saved[0], &mut out);
         } else {
@@ -210,7 +217,14 @@ fn last_state(core: &Core, cols: usize, out: &mut Vec<u8>) {
         origin: core.has(TermMode::ORIGIN),
         active: rec.active,
     };
-    place(&core.grid().cursor, Some(core.grid()), now, rec.region.0, cols, out);
+    place(
+        &core.grid().cursor,
+        Some(core.grid()),
+        now,
+        rec.region.0,
+        cols,
+        out,
+    );
     for (mode, number) in MODES {
         if core.has(mode) {
             let _ = write!(out, "\x1b[{number}h");

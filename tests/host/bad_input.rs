@@ -234,12 +234,7 @@ fn stdin_that_is_no_terminal() {
 #[test]
 fn a_program_that_is_not_there() {
     let env = TestEnv::new();
-    let ran = env.run(&[
-        "dispatch",
-        "--detach",
-        "--command",
-        "no-such-program-anywhere",
-    ]);
+    let ran = env.run(&["dispatch", "--detach", "--", "no-such-program-anywhere"]);
     assert_ne!(ran.code, 0, "{}", ran.all());
     assert!(
         ran.stderr.contains("no-such-program-anywhere"),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::agents::{Stream, answers};
-use crate::common::env::{REMOTE, TestEnv};
+use crate::common::env::{TestEnv, remote_binary};
 use crate::common::process::alive;
 use crate::common::terminal::{Terminal, USUAL};
 use crate::common::{SOON, await_true};
@@ -12,7 +12,7 @@ use crate::stream::Judge;
 /// A copy of the binary elsewhere: what a new version would be.
 fn other_binary(env: &TestEnv) -> std::path::PathBuf {
     let path = env.work().join("remote-new");
-    std::fs::copy(REMOTE, &path).expect("a copy of the binary");
+    std::fs::copy(remote_binary(), &path).expect("a copy of the binary");
     path
 }
 
