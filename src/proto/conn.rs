@@ -125,7 +125,8 @@ pub struct Conn<S, In, Out> {
     pub peer: Hello,
 }
 
-fn halves<S: AsyncRead + AsyncWrite, In, Out>(stream: S) -> (Receiver<S, In>, Sender<S, Out>) {
+/// A stream's two directions with no hellos exchanged: for who sends more than a hello at once.
+pub fn halves<S: AsyncRead + AsyncWrite, In, Out>(stream: S) -> (Receiver<S, In>, Sender<S, Out>) {
     let (read, write) = tokio::io::split(stream);
     (
         Receiver {

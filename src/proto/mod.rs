@@ -60,7 +60,7 @@ mod message;
 pub use attach::{AgentEnded, Attach, Attached, AttachmentId, Form, Notice, Resume, Resumed, View};
 pub use bridge::{BRIDGE_MAX, Mux, decode_bridge, encode_bridge, encode_end, serve_bridge};
 pub use codec::{Message, ToClient, ToHost};
-pub use conn::{Conn, Receiver, Sender};
+pub use conn::{Conn, Receiver, Sender, halves, hello};
 pub use frame::{FrameError, HEADER, MAX_BODY, RawFrame, decode_header, encode};
 pub use message::{
     ErrorCode, Event, Hello, Key, Op, Outcome, PROTOCOL, Reply, Request, Version, WireError,

@@ -55,7 +55,12 @@ impl Banner {
     }
 
     /// The bytes that draw what is wanted, with the cursor back at `cursor` (row, column from 0).
-    pub(super) fn draw(&mut self, now: Duration, size: Size, cursor: Option<(u16, u16)>) -> Vec<u8> {
+    pub(super) fn draw(
+        &mut self,
+        now: Duration,
+        size: Size,
+        cursor: Option<(u16, u16)>,
+    ) -> Vec<u8> {
         let Some(text) = self.wanted(now).map(str::to_owned) else {
             return Vec::new();
         };

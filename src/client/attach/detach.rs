@@ -10,7 +10,9 @@ pub struct DetachKey(Vec<Key>);
 
 /// What was given names no key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` names no key; write `C-\\`, `C-b d`, `Esc q`: characters, with `C-` for Ctrl, in the order they are typed")]
+#[error(
+    "`{0}` names no key; write `C-\\`, `C-b d`, `Esc q`: characters, with `C-` for Ctrl, in the order they are typed"
+)]
 pub struct DetachKeyError(String);
 
 impl DetachKey {
@@ -62,8 +64,14 @@ mod tests {
     fn keys_are_read_as_people_write_them() {
         let key = |s: &str| s.parse::<DetachKey>().map(|k| k.0);
         assert_eq!(key("C-\\"), Ok(vec![Key::Char('\\', true)]));
-        assert_eq!(key("^P ^q"), Ok(vec![Key::Char('p', true), Key::Char('q', true)]));
-        assert_eq!(key("C-b d"), Ok(vec![Key::Char('b', true), Key::Char('d', false)]));
+        assert_eq!(
+            key("^P ^q"),
+            Ok(vec![Key::Char('p', true), Key::Char('q', true)])
+        );
+        assert_eq!(
+            key("C-b d"),
+            Ok(vec![Key::Char('b', true), Key::Char('d', false)])
+        );
         assert!(key("").is_err() && key("C-").is_err() && key("PageUp").is_err());
     }
 }

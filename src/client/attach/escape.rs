@@ -223,9 +223,15 @@ mod tests {
     #[test]
     fn escapes_are_found_at_the_start_and_after_newlines_only() {
         assert_eq!(typed(&["~."]), (String::new(), vec![Escape::Leave]));
-        assert_eq!(typed(&["ls\r", "~", "d"]), ("ls\r".into(), vec![Escape::Leave]));
+        assert_eq!(
+            typed(&["ls\r", "~", "d"]),
+            ("ls\r".into(), vec![Escape::Leave])
+        );
         assert_eq!(typed(&["a~."]), ("a~.".into(), vec![]));
-        assert_eq!(typed(&["~?~\x1a~r"]).1, [Escape::Help, Escape::Suspend, Escape::Repaint]);
+        assert_eq!(
+            typed(&["~?~\x1a~r"]).1,
+            [Escape::Help, Escape::Suspend, Escape::Repaint]
+        );
         assert_eq!(typed(&["~~."]), ("~.".into(), vec![]));
         assert_eq!(typed(&["\r~x~."]), ("\r~x~.".into(), vec![]));
     }
@@ -233,7 +239,13 @@ mod tests {
     #[test]
     fn kitty_keys_with_their_releases_are_escapes_too() {
         let reads = [
-            "\x1b[13u", "\x1b[13;1:3u", "\x1b[57441;2u", "\x1b[96;2u", "\x1b[96;2:3u", "\x1b[57441;1:3u", "\x1b[46u",
+            "\x1b[13u",
+            "\x1b[13;1:3u",
+            "\x1b[57441;2u",
+            "\x1b[96;2u",
+            "\x1b[96;2:3u",
+            "\x1b[57441;1:3u",
+            "\x1b[46u",
         ];
         let (bytes, found) = typed(&reads);
         assert_eq!(found, [Escape::Leave]);
@@ -253,7 +265,10 @@ mod tests {
     fn a_detach_key_of_two_is_held_and_given_back() {
         let key: DetachKey = "C-b d".parse().expect("a key");
         let new = || Escapes::new(Some(&key));
-        assert_eq!(run(new(), &["x\x02", "d"]), ("x".into(), vec![Escape::Leave]));
+        assert_eq!(
+            run(new(), &["x\x02", "d"]),
+            ("x".into(), vec![Escape::Leave])
+        );
         assert_eq!(run(new(), &["\x02\x02x"]), ("\x02\x02x".into(), vec![]));
         assert_eq!(run(new(), &["\x1b[98;5ud"]).1, [Escape::Leave]);
     }

@@ -47,6 +47,15 @@ impl Facts {
         self.over
     }
 
+    /// Answers are still expected.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.expecting && !self.over
+    }
+
+    pub(super) fn set_pixels(&mut self, pixels: Option<(u16, u16)>) {
+        self.terminal.pixels = pixels;
+    }
+
     pub(super) fn terminal(&self) -> &Terminal {
         &self.terminal
     }
@@ -116,7 +125,9 @@ impl Facts {
 
     /// After `CSI ?`.
     fn csi(&mut self, rest: &[u8]) -> Seen {
-        let end = rest.iter().position(|b| !(b.is_ascii_digit() || *b == b';'));
+        let end = rest
+            .iter()
+            .position(|b| !(b.is_ascii_digit() || *b == b';'));
         let Some(end) = end else {
             return Seen::Partial;
         };

@@ -27,12 +27,18 @@ pub(super) fn next(input: &[u8]) -> Option<Token> {
     match input {
         [] => None,
         [0x1b, b'[', rest @ ..] => {
-            let end = rest.iter().take(MAX_CSI).position(|b| !(0x20..0x40).contains(b));
+            let end = rest
+                .iter()
+                .take(MAX_CSI)
+                .position(|b| !(0x20..0x40).contains(b));
             match end {
                 Some(end) => {
                     let last = rest.get(end).copied().unwrap_or_default();
                     let key = csi(rest.get(..end).unwrap_or_default(), last);
-                    Some(Token { len: 2 + end + 1, key })
+                    Some(Token {
+                        len: 2 + end + 1,
+                        key,
+                    })
                 }
                 None if rest.len() >= MAX_CSI => other(2),
                 None => None,
@@ -72,7 +78,8 @@ fn csi(params: &[u8], last: u8) -> Key {
         (b'~', _) => match params.strip_prefix("27;").and_then(|p| p.split_once(';')) {
             Some((modifiers, code)) => {
                 let modifiers = modifiers.parse().unwrap_or(1);
-                code.parse().map_or(Key::Other, |code| named(code, None, modifiers))
+                code.parse()
+                    .map_or(Key::Other, |code| named(code, None, modifiers))
             }
             None => Key::Other,
         },
@@ -142,12 +149,21 @@ mod tests {
     fn the_same_key_is_found_in_every_encoding() {
         let tilde = Key::Char('~', false);
         for bytes in [
-            "~", "\x1b[126u", "\x1b[96;2u", "\x1b[96:126;2u", "\x1b[96:126;2;126u", "\x1b[27;2;126~",
+            "~",
+            "\x1b[126u",
+            "\x1b[96;2u",
+            "\x1b[96:126;2u",
+            "\x1b[96:126;2;126u",
+            "\x1b[27;2;126~",
         ] {
             assert_eq!(keys(bytes.as_bytes()), [tilde], "{bytes:?}");
         }
         for bytes in ["\r", "\n", "\x1b[13u", "\x1b[13;1u", "\x1b[57414u"] {
-            assert_eq!(keys(bytes.as_bytes()), [Key::Char('\r', false)], "{bytes:?}");
+            assert_eq!(
+                keys(bytes.as_bytes()),
+                [Key::Char('\r', false)],
+                "{bytes:?}"
+            );
         }
         for bytes in ["\x03", "\x1b[99;5u", "\x1b[27;5;99~", "\x1b[99;5:1u"] {
             assert_eq!(keys(bytes.as_bytes()), [Key::Char('c', true)], "{bytes:?}");
@@ -159,13 +175,14 @@ mod tests {
 
     #[test]
     fn releases_and_modifiers_are_nothing_and_the_rest_is_other() {
-        assert_eq!(keys(b"\x1b[96;2:3u\x1b[57441;2u\x1b[1;1:3A"), [Key::Nothing; 3]);
-        assert_eq!(keys(b"\x1b[A\x1b[1;5C\x1bOP"), [
-            Key::Other,
-            Key::Other,
-            Key::Other,
-            Key::Char('P', false)
-        ]);
+        assert_eq!(
+            keys(b"\x1b[96;2:3u\x1b[57441;2u\x1b[1;1:3A"),
+            [Key::Nothing; 3]
+        );
+        assert_eq!(
+            keys(b"\x1b[A\x1b[1;5C\x1bOP"),
+            [Key::Other, Key::Other, Key::Other, Key::Char('P', false)]
+        );
         assert_eq!(keys(b"\x1b[200~a\x1b[201~")[0], Key::PasteStart);
         assert_eq!(keys("é".as_bytes()), [Key::Other, Key::Other]);
         assert!(next(b"\x1b[9").is_none() && next(b"").is_none());

@@ -51,8 +51,8 @@ impl Mirror {
     }
 
     /// A picture of what the terminal shows already, for the emulator alone.
-    pub(super) fn learn(&mut self, repaint: Bytes) {
-        self.keep(repaint, true);
+    pub(super) fn learn(&mut self, repaint: Bytes, anew: bool) {
+        self.keep(repaint, anew);
     }
 
     fn keep(&mut self, bytes: Bytes, anew: bool) {
@@ -106,7 +106,7 @@ impl Mirror {
     pub(super) fn screen(&mut self) -> Option<&mut Screen> {
         self.catch_up(usize::MAX);
         // Lines above the screen are the terminal's business.
-        drop(self.screen.take_scrolled());
+        drop(self.screen.take_scrolled(0));
         self.good.then_some(&mut self.screen)
     }
 

@@ -1,7 +1,7 @@
 //! A light reader of what goes to the terminal: is it between sequences, and which modes has the program
 //! changed? It keeps up with any flood, which the emulator need not.
 
-use memchr::{memchr3, memchr};
+use memchr::{memchr, memchr3};
 
 /// Puts any terminal back to what a shell expects, whatever was set: for when nothing is known any more.
 pub const RESET_ALL: &[u8] = b"\x18\x1b\\\x1b[?1049l\x1b[<9u\x1b[=0u\x1b[?9;1000;1001;1002;1003;1004;1005;1006;1015;1016;2004;2026;2031;2048l\
@@ -46,8 +46,12 @@ enum State {
     Charset,
     Csi,
     /// OSC, which BEL ends too, and its like.
-    Text { osc: bool },
-    TextEscape { osc: bool },
+    Text {
+        osc: bool,
+    },
+    TextEscape {
+        osc: bool,
+    },
 }
 
 /// The reader. Its size does not grow.
@@ -331,12 +335,27 @@ mod tests {
     #[test]
     fn it_knows_where_a_sequence_or_a_character_is_not_over() {
         for inside in [
-            &b"\x1b"[..], b"\x1b[", b"\x1b[?25", b"\x1b]0;title", b"\x1bP$q", b"\x1b(", b"\x1b]0;t\x1b", b"abc\xe2\x82", b"\xf0",
+            &b"\x1b"[..],
+            b"\x1b[",
+            b"\x1b[?25",
+            b"\x1b]0;title",
+            b"\x1bP$q",
+            b"\x1b(",
+            b"\x1b]0;t\x1b",
+            b"abc\xe2\x82",
+            b"\xf0",
         ] {
             assert!(!after(inside).at_ground(), "{inside:?}");
         }
         for whole in [
-            &b"text\r\n"[..], b"\x1b[?25h", b"\x1b]0;title\x07", b"\x1b]8;;x\x1b\\", b"\x1bPq\x07x\x1b\\", b"\x1b(0", "€".as_bytes(), b"\x1b[12\x18",
+            &b"text\r\n"[..],
+            b"\x1b[?25h",
+            b"\x1b]0;title\x07",
+            b"\x1b]8;;x\x1b\\",
+            b"\x1bPq\x07x\x1b\\",
+            b"\x1b(0",
+            "€".as_bytes(),
+            b"\x1b[12\x18",
         ] {
             assert!(after(whole).at_ground(), "{whole:?}");
         }
@@ -345,16 +364,30 @@ mod tests {
     #[test]
     fn it_takes_back_what_was_set_and_no_more() {
         let text = |bytes: &[u8]| String::from_utf8_lossy(&after(bytes).leave()).into_owned();
-        let set = text(b"\x1b[?1049h\x1b[?1000;1006h\x1b[>1u\x1b[?25l\x1b[?2004h\x1b[?2004l\x1b[5 q");
-        for part in ["\x1b[<1u", "\x1b[?1049l", "\x1b[?1000l", "\x1b[?1006l", "\x1b[?25h", "\x1b[0 q"] {
+        let set =
+            text(b"\x1b[?1049h\x1b[?1000;1006h\x1b[>1u\x1b[?25l\x1b[?2004h\x1b[?2004l\x1b[5 q");
+        for part in [
+            "\x1b[<1u",
+            "\x1b[?1049l",
+            "\x1b[?1000l",
+            "\x1b[?1006l",
+            "\x1b[?25h",
+            "\x1b[0 q",
+        ] {
             assert!(set.contains(part), "{part:?} in {set:?}");
         }
         assert!(!set.contains("2004"));
-        assert_eq!(text(b"ls\r\n"), "\x1b[r\x1b[4l\x1b]8;;\x1b\\\x1b[m\x1b[999;1H");
+        assert_eq!(
+            text(b"ls\r\n"),
+            "\x1b[r\x1b[4l\x1b]8;;\x1b\\\x1b[m\x1b[999;1H"
+        );
         assert!(text(b"\x1b[?25l\x1b]0;x").starts_with("\x18\x1b\\"));
         assert_eq!(text(b"\x1b[?25l\x1b[?1049h\x1bc"), text(b""));
         // Each screen has its own stack of keyboard flags.
         let both = text(b"\x1b[>1u\x1b[>3u\x1b[?1049h\x1b[>1u");
-        assert!(both.contains("\x1b[<1u\x1b[=0u\x1b[?1049l\x1b[<2u\x1b[=0u"), "{both:?}");
+        assert!(
+            both.contains("\x1b[<1u\x1b[=0u\x1b[?1049l\x1b[<2u\x1b[=0u"),
+            "{both:?}"
+        );
     }
 }

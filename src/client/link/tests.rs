@@ -75,7 +75,10 @@ fn ordeal(seed: u64, faults: u32) -> (World, Stats) {
 #[test]
 fn ten_thousand_faults_lose_nothing_and_double_nothing() {
     let (world, stats) = ordeal(20_261_122, 10_000);
-    assert!(stats.by_bytes > 1000 && stats.by_repaint > 1000, "{stats:?}");
+    assert!(
+        stats.by_bytes > 1000 && stats.by_repaint > 1000,
+        "{stats:?}"
+    );
     assert!(stats.gaps > 10 && world.skips > 10, "{stats:?}");
     assert!(world.confirms > 10 && world.declined > 0 && world.banners > 0);
     assert!(world.applied.len() > 20_000);
