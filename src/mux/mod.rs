@@ -2,10 +2,27 @@
 //! Lines above the screen are not kept by the emulator, nor in a file beside it: they are made from the
 //! history when somebody attaches, so that a flood costs nothing for a scrollback that nobody looks at.
 
+mod core;
+mod handler;
 mod history;
+mod paint;
+mod plain;
 mod pty;
 mod reader;
+mod recorder;
+mod repaint;
+mod screen;
+#[cfg(test)]
+mod screen_tests;
+mod scrolled;
+mod sequence;
+#[cfg(test)]
+mod snapshot;
+mod tail;
 
 pub use history::{History, HistoryError, HistoryLimits};
+pub use plain::Plain;
 pub use pty::{Pty, PtyError, SpawnRequest, adopt_descriptor, close_inherited, reap};
 pub use reader::HistoryReader;
+pub use screen::Screen;
+pub use scrolled::{Scrolled, ScrolledLine};

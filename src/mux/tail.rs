@@ -1,0 +1,183 @@
+//! Bounds what an emulator's parser is fed: it gets whole sequences only, so it always rests at ground
+//! state, no endless string fills its buffers, and what is unfinished can be handed on with a repaint.
+
+use super::sequence::{ESC, End, MAX_SEQUENCE, Shape, Text, partial_utf8, shape, string_end};
+
+/// What goes on to the parser.
+pub(super) enum Fed<'a> {
+    Bytes(&'a [u8]),
+    /// DECSTR, which vte does not know.
+    SoftReset,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum State {
+    #[default]
+    Ground,
+    /// In a string that is too long to matter to a screen.
+    Skip(Text),
+}
+
+/// The filter in front of a parser.
+#[derive(Debug, Default)]
+pub(super) struct Tail {
+    held: Vec<u8>,
+    state: State,
+    graphics: bool,
+}
+
+impl Tail {
+    /// The bytes after which another parser at ground state stands where the stream does.
+    pub fn bytes(&self) -> Vec<u8> {
+        let mut out = match self.state {
+            State::Ground => Vec::new(),
+            // The beginning is gone: swallow the rest in a string that means nothing.
+            State::Skip(Text::Osc) => b"\x1b]7777;".to_vec(),
+            State::Skip(_) => b"\x1bX".to_vec(),
+        };
+        out.extend_from_slice(&self.held);
+        out
+    }
+
+    /// Whether images were sent by the kitty graphics protocol.
+    pub fn graphics(&self) -> bool {
+        self.graphics
+    }
+
+    /// Passes `bytes` on in whole sequences. Strings other than OSC are dropped: none changes a screen.
+    pub fn feed(&mut self, bytes: &[u8], sink: &mut impl FnMut(Fed<'_>)) {
+        if self.held.is_empty() {
+            self.run(bytes, sink);
+        } else {
+            let mut joined = std::mem::take(&mut self.held);
+            joined.extend_from_slice(bytes);
+            self.run(&joined, sink);
+        }
+    }
+
+    fn run(&mut self, b: &[u8], sink: &mut impl FnMut(Fed<'_>)) {
+        let mut i = 0;
+        if let State::Skip(kind) = self.state {
+            match string_end(kind, b, 0, false) {
+                End::Terminated { next, .. } => i = next,
+                End::Cut(at) => i = at,
+                End::Missing(esc) => {
+                    if esc {
+                        self.held.push(ESC);
+                    }
+                    return;
+                }
+            }
+            self.state = State::Ground;
+        }
+        let mut start = i;
+        while let Some(rest) = b.get(i..) {
+            let Some(p) = memchr::memchr(ESC, rest).map(|p| p + i) else {
+                let cut = b.len() - partial_utf8(rest);
+                give(b, start, cut, sink);
+                self.hold(b, cut);
+                return;
+            };
+            let sequence = b.get(p..).unwrap_or_default();
+            match shape(sequence) {
+                Shape::Complete(n) => {
+                    i = p + n;
+                    if n == 1 {
+                        // vte would take what follows into the sequence.
+                        give(b, start, p, sink);
+                        start = i;
+                    } else if sequence.get(..n) == Some(b"\x1b[!p") {
+                        give(b, start, p, sink);
+                        sink(Fed::SoftReset);
+                        start = i;
+                    }
+                }
+                Shape::Open(kind) => {
+                    self.graphics |= sequence.starts_with(b"\x1b_G");
+                    let (next, complete) = match string_end(kind, b, p + 2, false) {
+                        End::Terminated { next, .. } => (next, true),
+                        End::Cut(at) => (at, true),
+                        End::Missing(_) => (b.len(), false),
+                    };
+                    if !complete {
+                        give(b, start, p, sink);
+                        self.hold_string(kind, sequence);
+                        return;
+                    }
+                    if kind != Text::Osc || next - p > MAX_SEQUENCE {
+                        give(b, start, p, sink);
+                        start = next;
+                    }
+                    i = next;
+                }
+                Shape::Incomplete => {
+                    give(b, start, p, sink);
+                    if sequence.len() <= MAX_SEQUENCE {
+                        self.hold(b, p);
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    fn hold(&mut self, b: &[u8], from: usize) {
+        self.held.clear();
+        self.held
+            .extend_from_slice(b.get(from..).unwrap_or_default());
+    }
+
+    fn hold_string(&mut self, kind: Text, sequence: &[u8]) {
+        if sequence.len() <= MAX_SEQUENCE {
+            self.hold(sequence, 0);
+        } else {
+            self.state = State::Skip(kind);
+            self.held.clear();
+            if sequence.last() == Some(&ESC) {
+                self.held.push(ESC);
+            }
+        }
+    }
+}
+
+fn give(b: &[u8], from: usize, to: usize, sink: &mut impl FnMut(Fed<'_>)) {
+    if let Some(bytes) = b.get(from..to).filter(|s| !s.is_empty()) {
+        sink(Fed::Bytes(bytes));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(chunks: &[&[u8]]) -> (Vec<u8>, Vec<u8>) {
+        let (mut tail, mut out) = (Tail::default(), Vec::new());
+        for chunk in chunks {
+            tail.feed(chunk, &mut |fed| match fed {
+                Fed::Bytes(b) => out.extend_from_slice(b),
+                Fed::SoftReset => out.extend_from_slice(b"<soft>"),
+            });
+        }
+        (out, tail.bytes())
+    }
+
+    #[test]
+    fn whole_sequences_pass_and_halves_wait() {
+        assert_eq!(
+            all(&[b"a\x1b[1", b"mb\xe2\x82"]),
+            (b"a\x1b[1mb".to_vec(), b"\xe2\x82".to_vec())
+        );
+        assert_eq!(all(&[b"\x1b[!", b"px"]).0, b"<soft>x");
+    }
+
+    #[test]
+    fn strings_are_bounded() {
+        let long = vec![b'x'; 10_000];
+        let (out, tail) = all(&[b"a\x1b]0;", &long]);
+        assert_eq!((out, tail), (b"a".to_vec(), b"\x1b]7777;".to_vec()));
+        let (out, tail) = all(&[b"a\x1b]0;", &long, b"\x1b", b"\\b"]);
+        assert_eq!((out, tail), (b"ab".to_vec(), Vec::new()));
+        assert_eq!(all(&[b"a\x1bPq\xe2\x9c\x9c#1\x1b\\b"]).0, b"ab");
+        assert_eq!(all(&[b"a\x1bPq#1\x1b[mb"]).0, b"a\x1b[mb");
+    }
+}
