@@ -12,7 +12,7 @@ use clap::Subcommand;
 use super::Ctx;
 use crate::config::SessionDir;
 use crate::error::Result;
-use crate::host;
+use crate::host::{self, RunOptions};
 use crate::model::SessionId;
 
 /// The role on the session's machine
@@ -26,11 +26,17 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Run a session's host; says `ready` on stdout once it listens
+    /// Run a session's host
     Run {
         /// The session's directory
         #[arg(long)]
         dir: PathBuf,
+        /// Leave the terminal at once, and close stdout as soon as it listens
+        #[arg(long)]
+        detach: bool,
+        /// Go on with what an earlier binary of this process left
+        #[arg(long, value_name = "FILE")]
+        handover: Option<PathBuf>,
     },
     /// Say what an agent is doing, from its hooks
     Notify(notify::Args),
@@ -60,16 +66,20 @@ enum Verb {
 
 pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
     match args.verb {
-        Verb::Run { dir } => host::run(SessionDir::new(dir), host::RunOptions::default()).await?,
-        Verb::Notify(args) => notify::run(args).await?,
+        Verb::Run {
+            dir,
+            detach,
+            handover,
+        } => host::run(SessionDir::new(dir), RunOptions { detach, handover }).await?,
+        Verb::Notify(args) => notify::run(args, ctx).await?,
         Verb::Upgrade(args) => upgrade::run(args, ctx).await?,
-        Verb::Bridge { dir } => host::bridge(SessionDir::new(dir)).await?,
+        Verb::Bridge { dir } => host::bridge::serve(&SessionDir::new(dir)).await?,
         Verb::Launch => here::launch(ctx).await?,
-        Verb::List => here::list(ctx).await?,
+        Verb::List => here::answer(ctx, &host::list(&ctx.paths.sessions()))?,
         Verb::Endpoint { session } => here::endpoint(ctx, &session).await?,
         Verb::Start { session } => here::start(ctx, &session).await?,
         Verb::End { session } => here::end(ctx, &session).await?,
-        Verb::Check => here::check(ctx)?,
+        Verb::Check => here::answer(ctx, &host::check())?,
         Verb::Logs(args) => here::logs(args, ctx)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -162,7 +162,7 @@ async fn lines(
                 print(&mut lines)?;
             }
         }
-        plain.finish(&mut lines);
+        lines.extend(plain.finish());
         print(&mut lines)?;
         if plain.full_screen() {
             let name = format!("{}/{agent}", known.id);

@@ -2,17 +2,37 @@
 //! what a verb means; that is in client/ and host/. A verb is one line in each of three places below.
 
 mod aliases;
+mod attach;
 pub mod allow;
 mod call;
 pub mod complete;
 mod completions;
 mod config;
+mod cp;
 mod ctx;
+mod dispatch;
 mod doctor;
+mod extend;
+mod forward;
+mod host;
 mod init;
+mod kill;
+mod logs;
+mod prune;
+mod rename;
+mod replay;
 mod report;
+mod restart;
+mod send;
+mod ssh;
+mod stages;
+mod status;
+mod target;
+mod terminate;
 mod ui;
 mod util;
+mod wait;
+mod words;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -60,11 +80,28 @@ pub struct Globals {
 /// The verbs, in the order of `remote --help`.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
+    Dispatch(Box<dispatch::Args>),
+    Status(status::Args),
+    Logs(logs::Args),
+    Replay(replay::Args),
+    Send(send::Args),
+    Wait(wait::Args),
+    Kill(kill::Args),
+    Restart(restart::Args),
+    Extend(extend::Args),
+    Terminate(terminate::Args),
+    Prune(prune::Args),
+    Rename(rename::Args),
+    Ssh(ssh::Args),
+    Cp(cp::Args),
+    Forward(forward::Args),
     Init(init::Args),
     Config(config::Args),
     Doctor(doctor::Args),
     Completions(completions::Args),
     Aliases(aliases::Args),
+    #[command(hide = true)]
+    Host(host::Args),
     #[command(hide = true)]
     Util(util::Args),
 }
@@ -80,11 +117,27 @@ impl Verb {
 
     /// Must work where the configuration is wrong: it gets the built-in one then.
     fn is_lenient(&self) -> bool {
-        self.is_light() || matches!(self, Self::Doctor(_) | Self::Init(_))
+        self.is_light() || matches!(self, Self::Doctor(_) | Self::Init(_) | Self::Host(_))
     }
 
     async fn run(self, ctx: &Ctx) -> Result<ExitCode> {
         match self {
+            Self::Dispatch(args) => dispatch::run(*args, ctx).await,
+            Self::Status(args) => status::run(args, ctx).await,
+            Self::Logs(args) => logs::run(args, ctx).await,
+            Self::Replay(args) => replay::run(args, ctx).await,
+            Self::Send(args) => send::run(args, ctx).await,
+            Self::Wait(args) => wait::run(args, ctx).await,
+            Self::Kill(args) => kill::run(args, ctx).await,
+            Self::Restart(args) => restart::run(args, ctx).await,
+            Self::Extend(args) => extend::run(args, ctx).await,
+            Self::Terminate(args) => terminate::run(args, ctx).await,
+            Self::Prune(args) => prune::run(args, ctx).await,
+            Self::Rename(args) => rename::run(args, ctx).await,
+            Self::Ssh(args) => ssh::run(args, ctx).await,
+            Self::Cp(args) => cp::run(args, ctx).await,
+            Self::Forward(args) => forward::run(args, ctx).await,
+            Self::Host(args) => host::run(args, ctx).await,
             Self::Init(args) => init::run(args, ctx).await,
             Self::Config(args) => config::run(args, ctx).await,
             Self::Doctor(args) => doctor::run(args, ctx).await,

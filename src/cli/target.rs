@@ -103,7 +103,7 @@ impl Ask for Person {
 ///
 /// # Errors
 /// What is no time, with examples.
-pub fn time(text: &str) -> Result<Duration, String> {
+pub fn time(text: &str) -> std::result::Result<Duration, String> {
     humantime::parse_duration(text.trim())
         .map_err(|e| format!("{e}; write a time as 90s, 30m, 1h or 2days"))
 }

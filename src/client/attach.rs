@@ -11,6 +11,7 @@ mod keys;
 mod mirror;
 mod modes;
 mod outlet;
+mod over_ssh;
 
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ use tokio::sync::mpsc;
 pub use detach::{DetachKey, DetachKeyError};
 pub use dial::{BoxFuture, Dial, DialError};
 pub use modes::RESET_ALL;
+pub use over_ssh::HostDial;
 
 use super::link::Stats;
 use crate::model::{AgentStatus, Size, Terminal};

@@ -116,7 +116,7 @@ impl Following {
             }
         }
         if form == Form::Lines {
-            plain.finish(&mut lines);
+            lines.extend(plain.finish());
             forward(agent, &mut lines, plain.full_screen(), &send).await;
         }
         Ok(())

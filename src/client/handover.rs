@@ -46,6 +46,9 @@ pub fn record(registry: &Registry, spec: &SessionSpec, endpoint: &Endpoint) -> R
     let Login::Ssh { destination } = &endpoint.login else {
         return Ok(()); // Its directory is its record.
     };
+    if destination.is_empty() {
+        return Ok(());
+    }
     registry.ledger().put(&Entry {
         id: spec.id.clone(),
         name: spec.name.clone(),

@@ -10,7 +10,7 @@ use super::control::{ByteStream, Control};
 use super::registry::Known;
 use crate::error::{Error, Result};
 use crate::model::SessionId;
-use crate::proto::bridge;
+use crate::proto::Mux;
 use crate::provision::{BoxFuture, Ran, Remote, live_endpoint, quote};
 use crate::ssh::{
     Ask, Connection, Flow, HostTrust, Overrides, Resolved, SshError, SshErrorKind, resolve,
@@ -27,7 +27,7 @@ pub struct HostConn {
     socket: String,
     bridge_command: String,
     /// Once a server has forbidden streams to sockets: all streams through one command's stdio.
-    bridge: Arc<Mutex<Option<bridge::Mux>>>,
+    bridge: Arc<Mutex<Option<Mux>>>,
 }
 
 /// Opens an SSH connection to a session's machine, with the pinned key where it is this one.
@@ -187,7 +187,7 @@ impl HostConn {
             Ok(channel) => Ok(Box::new(channel)),
             Err(e) if e.kind == SshErrorKind::Prohibited => {
                 let exec = self.connection.exec(&self.bridge_command, None).await?;
-                let mux = bridge::Mux::new(tokio::io::join(exec.stdout, exec.stdin));
+                let mux = Mux::new(tokio::io::join(exec.stdout, exec.stdin));
                 let stream = mux.open()?;
                 *bridge = Some(mux);
                 Ok(Box::new(stream))

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use super::agent::{self, Command};
 use super::hub::{Hub, Order};
 use super::logs::{self, Range};
-use super::server::Access;
+use super::server::{Access, closed};
 use super::wrapup;
 use crate::model::{AgentSpec, AgentState, Millis, now_ms};
 use crate::proto::{
@@ -71,7 +71,7 @@ pub async fn serve(
                 Err(e) => break Err(e),
             },
             Some(_) = tasks.join_next(), if !tasks.is_empty() => {}
-            _ = closing.wait_for(|c| *c) => {
+            () = closed(&mut closing) => {
                 // What was asked for is still answered: a watch or a followed log ends by itself.
                 let _ = tokio::time::timeout(Duration::from_secs(1), async {
                     while tasks.join_next().await.is_some() {}
@@ -133,7 +133,10 @@ async fn perform(
         Op::Status => Ok(Outcome::Status {
             status: Box::new(hub.status(now_ms())),
         }),
-        Op::Watch => Ok(Outcome::Done),
+        Op::Watch => {
+            hub.seen();
+            Ok(Outcome::Done)
+        }
         Op::Spawn { agent } => spawn(hub, agent).await,
         Op::Kill { agent, grace_ms } => {
             kill(hub, agent, grace_ms).await?;
@@ -176,6 +179,7 @@ async fn perform(
             let Some(written) = hub.written(agent) else {
                 return hub.agent(agent).map(|_| Outcome::Done);
             };
+            hub.seen();
             let range = Range {
                 offset,
                 tail,

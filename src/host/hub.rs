@@ -18,6 +18,10 @@ use crate::proto::{ErrorCode, WireError};
 
 /// How long a host over a dead predecessor's agents stays, so that they can be started again.
 const REVIVED_MS: Millis = 60_000;
+/// How long a session whose agents are over already waits for the first who wants to see them.
+const UNSEEN_MS: Millis = 10_000;
+/// And then for that one to have opened all it wants.
+const SEEN_MS: Millis = 1_000;
 
 /// What an agent tells of itself.
 #[derive(Debug, Clone)]
@@ -67,6 +71,8 @@ struct Inner {
     warnings: Vec<String>,
     /// The last warning of an end, for hooks that ask.
     notice: Option<String>,
+    /// When somebody first attached, or followed.
+    seen: Option<Millis>,
     /// Restarts under way: the session must not end between an agent's end and its new start.
     holds: u32,
     spec_changed: bool,
@@ -77,6 +83,7 @@ struct Inner {
 pub struct Hub {
     inner: Mutex<Inner>,
     changed: watch::Sender<u64>,
+    children: watch::Sender<u64>,
     orders: mpsc::Sender<Order>,
     pub id: SessionId,
     pub dir: SessionDir,
@@ -108,10 +115,12 @@ impl Hub {
                 ended: None,
                 warnings: Vec::new(),
                 notice: None,
+                seen: None,
                 holds: 0,
                 spec_changed: false,
             }),
             changed: watch::Sender::new(0),
+            children: watch::Sender::new(0),
             orders,
             dir,
             agent_socket,
@@ -136,6 +145,17 @@ impl Hub {
         self.changed.subscribe()
     }
 
+    /// Wakes when a child of the host has ended.
+    pub fn children(&self) -> watch::Receiver<u64> {
+        self.children.subscribe()
+    }
+
+    pub fn child_ended(&self) {
+        self.children.send_modify(|n| *n = n.wrapping_add(1));
+    }
+
+    /// # Errors
+    /// The main loop is gone.
     pub async fn order(&self, order: Order) -> Result<(), WireError> {
         self.orders
             .send(order)
@@ -182,10 +202,10 @@ impl Hub {
             agents,
             detached: inner.detached,
             ends_with_agents: inner.spec.provider != "ec2" && inner.holds == 0,
-            not_before: if self.revived {
-                self.started.saturating_add(REVIVED_MS)
-            } else {
-                0
+            not_before: match inner.seen {
+                _ if self.revived => self.started.saturating_add(REVIVED_MS),
+                None => self.started.saturating_add(UNSEEN_MS),
+                Some(at) => at.saturating_add(SEEN_MS),
             },
         }
     }
@@ -369,6 +389,11 @@ impl Hub {
     pub fn set_ended(&self, ended: Ended) {
         self.lock().ended = Some(ended);
         self.touch();
+    }
+
+    /// Somebody attaches or follows: they get to see what there is before a session with nothing left to do ends.
+    pub fn seen(&self) {
+        self.lock().seen.get_or_insert_with(now_ms);
     }
 
     /// The session does not end with its agents until the guard is dropped.

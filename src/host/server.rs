@@ -46,6 +46,11 @@ pub fn bind(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
+/// Resolves when the host is closing.
+pub async fn closed(closing: &mut watch::Receiver<bool>) {
+    let _ = closing.wait_for(|c| *c).await;
+}
+
 /// Accepts streams until `closing`. Every stream holds a clone of `alive` until it has ended.
 pub async fn accept(
     listener: UnixListener,
@@ -68,7 +73,7 @@ pub async fn accept(
                     continue;
                 }
             },
-            _ = stop.wait_for(|c| *c) => return,
+            () = closed(&mut stop) => return,
         };
         let allowed = stream.peer_cred().is_ok_and(|c| c.uid() == uid || c.uid() == 0);
         if !allowed || Arc::strong_count(&streams) > MAX_STREAMS {
@@ -134,6 +139,7 @@ async fn attached(
             return conn.sender.shutdown().await;
         }
     };
+    hub.seen();
     let scrollback = if attach.scrollback == 0 {
         Bytes::new()
     } else {

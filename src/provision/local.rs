@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
-use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 use super::program::find_program;
@@ -71,8 +70,12 @@ impl Local {
 
     async fn run_host(&self, dir: &SessionDir) -> Result<Endpoint, ProvisionError> {
         let mut host = self.spawn_host(dir)?;
-        match tokio::time::timeout(READY, ready(&mut host)).await {
+        match tokio::time::timeout(READY, ready(&mut host, dir)).await {
             Ok(true) => self.endpoint_of(dir),
+            // Its agents were quicker than we: all that it has to say is in its directory.
+            Ok(false) if dir.last().exists() && host.wait().await.is_ok_and(|s| s.success()) => {
+                Ok(self.ended_endpoint(dir))
+            }
             outcome => {
                 // Whatever state it is in, it is not one that anybody will find again.
                 let _ = host.kill().await;
@@ -100,6 +103,7 @@ impl Local {
             .arg0("remote")
             .args(["host", "run", "--dir"])
             .arg(dir.path())
+            .arg("--detach")
             .current_dir("/")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -133,6 +137,18 @@ impl Local {
             socket: host.socket.display().to_string(),
             binary: self.binary.display().to_string(),
         })
+    }
+
+    /// The endpoint of a session that is over already.
+    fn ended_endpoint(&self, dir: &SessionDir) -> Endpoint {
+        Endpoint {
+            login: Login::Ssh {
+                destination: String::new(),
+            },
+            dir: dir.path().display().to_string(),
+            socket: String::new(),
+            binary: self.binary.display().to_string(),
+        }
     }
 
     fn machine(&self, dir: &SessionDir, session: &SessionId) -> Option<Machine> {
@@ -283,18 +299,13 @@ async fn released(dir: &SessionDir) {
     let _ = tokio::task::spawn_blocking(wait).await;
 }
 
-/// Whether the host said `ready` on its stdout, which it closes when it ends.
-async fn ready(host: &mut Child) -> bool {
-    let Some(stdout) = host.stdout.take() else {
-        return false;
-    };
-    let mut lines = BufReader::new(stdout).lines();
-    while let Ok(Some(line)) = lines.next_line().await {
-        if line.trim() == "ready" {
-            return true;
-        }
+/// Waits until the host closes its stdout, which it does when it listens, and when it ends: whether it
+/// listens.
+async fn ready(host: &mut Child, dir: &SessionDir) -> bool {
+    if let Some(mut stdout) = host.stdout.take() {
+        let _ = tokio::io::copy(&mut stdout, &mut tokio::io::sink()).await;
     }
-    false
+    live_endpoint(dir).is_some()
 }
 
 fn check_agents(spec: &SessionSpec) -> Result<(), ProvisionError> {

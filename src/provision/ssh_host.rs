@@ -7,14 +7,16 @@ use std::sync::Arc;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncRead;
 use tokio::sync::OnceCell;
 
 use super::{
-    BoxFuture, Compute, Endpoint, Launch, Login, Machine, Price, ProvisionError, Ran, Remote, Steps,
+    BoxFuture, Compute, Endpoint, Launch, Login, Machine, MachineState, Price, ProvisionError, Ran,
+    Remote, Steps,
 };
-use crate::model::{SessionId, SessionSpec};
+use crate::model::{HostEndpoint, SessionId, SessionSpec};
 
 /// Which binary goes to which system.
 #[derive(Debug, Clone, Default)]
@@ -213,7 +215,12 @@ impl Compute for SshHost {
     }
 
     fn list(&self) -> BoxFuture<'_, Result<Vec<Machine>, ProvisionError>> {
-        Box::pin(self.host("listing sessions", &["list"], Vec::new(), &|_| {}))
+        Box::pin(async move {
+            let listed: Vec<Listed> = self
+                .host("listing sessions", &["list"], Vec::new(), &|_| {})
+                .await?;
+            Ok(listed.into_iter().map(Machine::from).collect())
+        })
     }
 
     fn describe<'a>(
@@ -264,6 +271,28 @@ impl Compute for SshHost {
 
     fn price<'a>(&'a self, _: &'a SessionSpec) -> BoxFuture<'a, Result<Price, ProvisionError>> {
         Box::pin(async { Ok(Price::default()) })
+    }
+}
+
+/// What is read of a session that `remote host list` names.
+#[derive(Debug, Deserialize)]
+struct Listed {
+    spec: SessionSpec,
+    /// Where a host runs.
+    #[serde(default)]
+    endpoint: Option<HostEndpoint>,
+}
+
+impl From<Listed> for Machine {
+    fn from(listed: Listed) -> Self {
+        Self {
+            session: listed.spec.id,
+            state: match listed.endpoint {
+                Some(_) => MachineState::Running,
+                None => MachineState::Gone,
+            },
+            launched: listed.spec.created,
+        }
     }
 }
 

@@ -11,14 +11,16 @@ use crate::client::history::{Begin, read_dir};
 use crate::config::SessionDir;
 use crate::error::{Context, Error, Result};
 use crate::model::SessionId;
-use crate::proto::PROTOCOL;
 use crate::provision::{Compute, Launch, Local, login_path};
 
 /// A request is a few kilobytes; a task may be some more.
 const LONGEST: u64 = 16 << 20;
 
 /// One answer, on one line: what comes before it is the shell's.
-fn answer(ctx: &Ctx, value: &impl Serialize) -> Result<()> {
+///
+/// # Errors
+/// Stdout is gone.
+pub fn answer(ctx: &Ctx, value: &impl Serialize) -> Result<()> {
     let line = serde_json::to_string(value)
         .map_err(|e| Error::internal("an answer cannot be written as JSON").because(e))?;
     ctx.ui.line(line)
@@ -57,10 +59,6 @@ fn settle(launch: &mut Launch, home: &std::path::Path, path: Option<OsString>) {
     }
 }
 
-pub async fn list(ctx: &Ctx) -> Result<()> {
-    answer(ctx, &local(ctx).list().await?)
-}
-
 pub async fn endpoint(ctx: &Ctx, session: &SessionId) -> Result<()> {
     answer(ctx, &local(ctx).endpoint(session).await?)
 }
@@ -71,27 +69,6 @@ pub async fn start(ctx: &Ctx, session: &SessionId) -> Result<()> {
 
 pub async fn end(ctx: &Ctx, session: &SessionId) -> Result<()> {
     answer(ctx, &local(ctx).terminate(session).await?)
-}
-
-/// What `check` says.
-#[derive(Debug, Serialize)]
-struct Checked {
-    version: &'static str,
-    protocol: String,
-    system: &'static str,
-    machine: &'static str,
-}
-
-pub fn check(ctx: &Ctx) -> Result<()> {
-    answer(
-        ctx,
-        &Checked {
-            version: env!("CARGO_PKG_VERSION"),
-            protocol: PROTOCOL.to_string(),
-            system: std::env::consts::OS,
-            machine: std::env::consts::ARCH,
-        },
-    )
 }
 
 #[derive(Debug, clap::Args)]

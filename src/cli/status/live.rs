@@ -134,14 +134,14 @@ mod tests {
 
     #[test]
     fn a_drawing_covers_the_one_before() {
-        let mut screen = vt100::Parser::new(10, 20, 0);
+        let mut screen = crate::mux::Screen::new(crate::model::Size { cols: 20, rows: 10 });
         for (before, lines) in [
             (0, vec!["one".to_owned(), "two".repeat(20), "three".to_owned()]),
             (3, vec!["four".to_owned()]),
         ] {
             let bytes = over(before, &lines).replace('\n', "\r\n");
-            screen.process(bytes.as_bytes());
+            screen.feed(bytes.as_bytes());
         }
-        assert_eq!(screen.screen().contents().trim_end(), "four");
+        assert_eq!(screen.text().join("\n").trim_end(), "four");
     }
 }

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use super::super::attachment::Attachment;
 use crate::model::{AttachedClient, Millis, Size, Terminal};
-use crate::mux::Drawn;
+use crate::host::stub::Drawn;
 use crate::proto::{AttachmentId, Conn, FrameError, Notice, ToClient, ToHost};
 
 /// How long an attachment without a stream is remembered.
@@ -21,8 +21,6 @@ pub const RESUME_MS: Millis = 10 * 60_000;
 const REMEMBERED: usize = 256;
 /// Input is acknowledged with the next output, or after this.
 pub const ACK_AFTER: Duration = Duration::from_millis(10);
-/// Frames of one stream's client handled before others have a turn.
-const STREAK: u32 = 64;
 
 pub type Stream = Conn<UnixStream, ToHost, ToClient>;
 
@@ -99,7 +97,6 @@ impl Client {
 pub struct Clients {
     list: Vec<Client>,
     typed: u64,
-    streak: u32,
 }
 
 impl Clients {
@@ -115,19 +112,10 @@ impl Clients {
         self.list.get_mut(index)
     }
 
-    /// Gives the others a turn after many messages in a row.
-    pub fn had_many(&self) -> bool {
-        self.streak >= STREAK
-    }
-
-    pub fn others_had_a_turn(&mut self) {
-        self.streak = 0;
-    }
-
     /// Waits for the next thing that any stream does. `listen`: messages are taken too. Cancel-safe.
     pub async fn event(&mut self, listen: bool) -> (usize, Event) {
         let list = &mut self.list;
-        let (index, event) = poll_fn(|cx| {
+        poll_fn(|cx| {
             for (index, client) in list.iter_mut().enumerate() {
                 let Some(conn) = &mut client.conn else {
                     continue;
@@ -151,9 +139,7 @@ impl Clients {
             }
             Poll::Pending
         })
-        .await;
-        self.streak = self.streak.saturating_add(1);
-        (index, event)
+        .await
     }
 
     /// Writes what the sockets take now, without waiting for any.

@@ -137,7 +137,7 @@ impl Agent {
             self.check_exit(now);
             let pumped = self.pump(now);
             self.clients.flush_now().await;
-            self.output.write_history(now_ms(), &self.written);
+            self.output.tell_written(&self.written);
             let told = self.tell(now);
             if self.finished(now) {
                 return;
@@ -171,17 +171,14 @@ impl Agent {
             children,
             ..
         } = self;
-        let (listen, had_many) = (process.has_room(), clients.had_many());
-        clients.others_had_a_turn_if(had_many);
+        let listen = process.has_room();
         tokio::select! {
-            biased;
             command = commands.recv() => Happened::Command(command),
             wrote = process.write_some(), if process.has_typed() => Happened::Wrote(wrote),
-            (index, event) = clients.event(listen), if !had_many => Happened::Client(index, event),
+            (index, event) = clients.event(listen) => Happened::Client(index, event),
             read = process.read(scratch, batch), if process.readable() && !paused => Happened::Read(read),
             Ok(()) = children.changed(), if process.is_live() => Happened::Child,
             () = sleep => Happened::Time,
-            (index, event) = clients.event(listen), if had_many => Happened::Client(index, event),
         }
     }
 
@@ -252,7 +249,7 @@ impl Agent {
         {
             tracing::warn!("agent {}: resize: {e}", self.spec.number);
         }
-        self.output.resize(size, now_ms());
+        self.output.resize(size);
         self.refit_all();
         self.news = true;
     }
@@ -288,7 +285,8 @@ impl Agent {
             self.told_bytes = self.output.end();
             self.told_title = self.output.title().to_owned();
             let over = !self.process.is_live();
-            self.hub.publish(self.spec.number, self.report(at), wake);
+            let report = self.report(at);
+            self.hub.publish(self.spec.number, report, wake);
             let changed = self.written.borrow().over != over;
             if changed {
                 self.written.send_modify(|w| w.over = over);

@@ -1,0 +1,237 @@
+//! `remote attach`, and what `dispatch` shows on a terminal.
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap_complete::engine::ArgValueCandidates;
+
+use super::target::{Target, person};
+use super::terminal::{self, LocalConsole};
+use super::{Ctx, complete, span};
+use crate::client::attach::{self, DetachKey, Ending, HostDial, Options, Parts, Report};
+use crate::client::{Known, Registry, who};
+use crate::error::{Context, Error, Result};
+use crate::model::{
+    AgentRef, AgentState, AgentStatus, DEFAULT_SIZE, SessionStatus, Terminal, now_ms,
+};
+use crate::proto::{Op, Outcome};
+
+/// Lines above the screen, unless told otherwise.
+const SCROLLBACK: u32 = 1000;
+/// The terminal's notices that are repeated once it is ours again.
+const NOTICES: usize = 5;
+
+/// Join your terminal to a running agent; it goes on when you leave
+///
+/// `~.` after a newline leaves and `~?` lists the other escapes. A connection that is lost is made again; what
+/// you type meanwhile is delivered then. With no agent named it is the one that waits for an answer, or the
+/// only one. The exit status is the agent's if it ends meanwhile, 0 if you leave.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    remote attach\n  \
+    remote attach abc/2 --read-only\n  \
+    remote attach abc --detach-key 'C-b d'")]
+pub struct Args {
+    /// The session, or one of its agents as SESSION/2 [default: the last session]
+    #[arg(value_name = "SESSION[/AGENT]", add = ArgValueCandidates::new(complete::agents))]
+    target: Option<AgentRef>,
+    /// Only look: nothing typed is sent, and the agent keeps its size
+    #[arg(long, short)]
+    read_only: bool,
+    /// A key that leaves at once, beside `~.`: `C-\`, or several like `C-b d`
+    #[arg(long, value_name = "KEY")]
+    detach_key: Option<DetachKey>,
+    /// Lines of earlier output to put above the screen, for scrolling back
+    #[arg(long, value_name = "LINES", default_value_t = SCROLLBACK)]
+    scrollback: u32,
+    /// No earlier output
+    #[arg(long, conflicts_with = "scrollback")]
+    no_scrollback: bool,
+}
+
+/// How to attach.
+#[derive(Debug, Clone, Default)]
+pub struct How {
+    pub read_only: bool,
+    pub detach_key: Option<DetachKey>,
+    /// Lines above the first screen.
+    pub scrollback: u32,
+}
+
+pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
+    let registry = Registry::open(&ctx.paths)?;
+    let target = Target::find(&registry, args.target.as_ref())?;
+    let known = target.known;
+    let dial = HostDial::open(registry, known.clone(), person(ctx)).await?;
+    let agent = match target.agent {
+        Some(agent) => agent,
+        None => the_one_that_matters(&known, &dial).await?,
+    };
+    let how = How {
+        read_only: args.read_only,
+        detach_key: args.detach_key,
+        scrollback: if args.no_scrollback {
+            0
+        } else {
+            args.scrollback
+        },
+    };
+    join(ctx, &known, agent, how, dial).await
+}
+
+/// Attaches to one agent of a session, as `remote attach` does. The exit status is the agent's if it ends
+/// meanwhile, 0 if the person leaves.
+///
+/// # Errors
+/// The session is over or cannot be reached, or its host refuses; a connection that is lost for good.
+pub async fn attach_to(ctx: &Ctx, known: &Known, agent: u32) -> Result<ExitCode> {
+    let registry = Registry::open(&ctx.paths)?;
+    let dial = HostDial::open(registry, known.clone(), person(ctx)).await?;
+    let how = How {
+        scrollback: SCROLLBACK,
+        ..How::default()
+    };
+    join(ctx, known, agent, how, dial).await
+}
+
+async fn join(ctx: &Ctx, known: &Known, agent: u32, how: How, dial: HostDial) -> Result<ExitCode> {
+    let console = LocalConsole::enter().context("the terminal cannot be put into raw mode")?;
+    let (size, pixels) = terminal::size().unwrap_or((size_without_terminal(known, agent), None));
+    let term = std::env::var("TERM").unwrap_or_default();
+    let display = std::io::stdout().is_terminal() && term != "dumb";
+    let options = Options {
+        agent,
+        who: who(),
+        size,
+        terminal: Terminal {
+            term,
+            pixels,
+            ..Terminal::default()
+        },
+        read_only: how.read_only,
+        scrollback: if display { how.scrollback } else { 0 },
+        detach_key: how.detach_key,
+        keyboard: console.has_keyboard(),
+        display,
+    };
+    let parts = Parts {
+        dial: Arc::new(dial),
+        input: terminal::input()?,
+        output: terminal::output()?,
+        outside: terminal::outside()?,
+        console: Box::new(console),
+    };
+    // On a worker, where the streams are polled: a key then needs no second thread.
+    let report = tokio::spawn(attach::attach(options, parts)).await;
+    let report = report
+        .map_err(|e| Error::internal("attach failed").because(e))?
+        .map_err(|e| Error::internal("no random numbers").because(e))?;
+    tell(ctx, known, agent, report)
+}
+
+fn size_without_terminal(known: &Known, agent: u32) -> crate::model::Size {
+    let last = known.last.iter().flat_map(|l| &l.agents);
+    last.filter(|a| a.number == agent)
+        .map(|a| a.size)
+        .next()
+        .unwrap_or(DEFAULT_SIZE)
+}
+
+/// The agent that waits for an answer, else the first that lives, else the first.
+async fn the_one_that_matters(known: &Known, dial: &HostDial) -> Result<u32> {
+    // On this machine last.json is as new as the host's word.
+    let status = match (&known.last, &known.ssh, dial.host().await) {
+        (Some(last), None, _) => Some(last.clone()),
+        (_, _, Some(host)) => match host.control().await?.ask(Op::Status).await? {
+            Outcome::Status { status } => Some(*status),
+            _ => None,
+        },
+        _ => None,
+    };
+    Ok(status.as_ref().and_then(most_wanted).unwrap_or(1))
+}
+
+fn most_wanted(status: &SessionStatus) -> Option<u32> {
+    let rank = |a: &AgentStatus| match a.state {
+        AgentState::Blocked { .. } => 0,
+        state if !state.is_over() => 1,
+        _ => 2,
+    };
+    let first = status.agents.iter().min_by_key(|a| (rank(a), a.number));
+    first.map(|a| a.number)
+}
+
+/// The last lines, and the exit code.
+fn tell(ctx: &Ctx, known: &Known, agent: u32, report: Report) -> Result<ExitCode> {
+    let name = format!("{}/{agent}", known.id);
+    let several = known.last.as_ref().is_some_and(|l| l.agents.len() > 1) || agent > 1;
+    let short = known.id.short();
+    let back = if several {
+        format!("remote attach {short}/{agent}")
+    } else {
+        format!("remote attach {short}")
+    };
+    let earlier = report.notices.len().saturating_sub(NOTICES);
+    for notice in report.notices.iter().skip(earlier) {
+        ctx.ui.note(format!("[{notice}]"));
+    }
+    if report.undelivered > 0 && !matches!(report.ending, Ending::Ended(_)) {
+        let n = report.undelivered;
+        ctx.ui
+            .warn(format!("{n} typed bytes never reached {name}"));
+    }
+    match report.ending {
+        Ending::Left => {
+            ctx.ui.note(format!("[left {name}; come back: {back}]"));
+            Ok(ExitCode::SUCCESS)
+        }
+        Ending::Signal(signal) => {
+            ctx.ui.note(format!("[left {name}; come back: {back}]"));
+            Ok(code(128 + signal))
+        }
+        Ending::Hangup => Ok(code(129)),
+        Ending::Ended(ended) => Ok(over(ctx, &name, ended.state, report.agent.as_ref())),
+        Ending::Failed(message) => {
+            // It may have ended while nobody could tell us.
+            let last = Registry::open(&ctx.paths)?.resolve(known.id.as_str());
+            let last = last.ok().and_then(|k| k.last);
+            let state = last.and_then(|l| l.agents.into_iter().find(|a| a.number == agent));
+            match state {
+                Some(status) if report.agent.is_some() && status.state.is_over() => {
+                    Ok(over(ctx, &name, status.state, Some(&status)))
+                }
+                _ => Err(Error::connection(message).hint(format!(
+                    "the agent may go on without you: `remote status {short}`, then `{back}`"
+                ))),
+            }
+        }
+        Ending::Refused { message, hint } => {
+            let error = Error::user(message);
+            Err(match hint {
+                Some(hint) => error.hint(hint),
+                None => error,
+            })
+        }
+    }
+}
+
+fn over(ctx: &Ctx, name: &str, state: AgentState, agent: Option<&AgentStatus>) -> ExitCode {
+    let AgentState::Exited { code: exit } = state else {
+        ctx.ui.note(format!("[{name} is {state}]"));
+        return code(255);
+    };
+    let took = agent.filter(|a| a.started > 0).map(|a| {
+        let ended = a.ended.unwrap_or_else(now_ms);
+        span(Duration::from_millis(ended.saturating_sub(a.started)))
+    });
+    let took = took.map(|t| format!(" after {t}")).unwrap_or_default();
+    ctx.ui.note(format!("[{name} exited with {exit}{took}]"));
+    code(exit)
+}
+
+/// As shells do, the low eight bits.
+fn code(n: i32) -> ExitCode {
+    ExitCode::from(u8::try_from(n & 0xff).unwrap_or(1))
+}

@@ -1,0 +1,177 @@
+//! `remote ssh`.
+
+use std::process::ExitCode;
+
+use clap_complete::engine::ArgValueCandidates;
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::cp::directory;
+use super::target::{Target, person};
+use super::{Ctx, complete};
+use crate::client::Registry;
+use crate::client::reach::connect_bulk;
+use crate::error::{Context, Result};
+use crate::model::{AgentRef, Size};
+use crate::provision::quote;
+use crate::ssh::{Exec, ExecControl, PtyRequest};
+
+/// Open a shell on a session's machine, or run a command there
+///
+/// It begins in the agent's directory. The exit status is the command's.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The session, or an agent of it as SESSION/2
+    #[arg(value_name = "SESSION[/AGENT]", add = ArgValueCandidates::new(complete::agents))]
+    target: AgentRef,
+    /// The command and its arguments, for the shell there; none opens a shell
+    #[arg(value_name = "COMMAND", trailing_var_arg = true, allow_hyphen_values = true)]
+    command: Vec<String>,
+    /// Give the command a terminal (a shell has one where stdin is one)
+    #[arg(long, short)]
+    tty: bool,
+}
+
+pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
+    let registry = Registry::open(&ctx.paths)?;
+    let target = Target::find(&registry, Some(&args.target))?;
+    if target.known.dir.is_some() {
+        target.known.must_live()?;
+    }
+    let connection = connect_bulk(&target.known, person(ctx)).await?;
+    let terminal = ctx.ui.in_is_terminal() && ctx.ui.out_is_terminal();
+    let pty = (args.tty || args.command.is_empty())
+        .then(|| terminal.then(request))
+        .flatten();
+    let has_pty = pty.is_some();
+    let cwd = directory(&target).display().to_string();
+    let exec = connection.exec(&script(&cwd, &args.command), pty).await?;
+    let _raw = has_pty.then(Raw::on).flatten();
+    let code = talk(exec, has_pty).await?;
+    Ok(ExitCode::from(u8::try_from(code & 0xff).unwrap_or(1)))
+}
+
+/// As ssh does: the words are put together and the shell there reads them. A directory that is gone is no
+/// reason not to get in.
+fn script(cwd: &str, command: &[String]) -> String {
+    let go = match cwd {
+        "" => String::new(),
+        cwd => format!("cd {} 2>/dev/null; ", quote(cwd)),
+    };
+    if command.is_empty() {
+        format!("{go}exec \"${{SHELL:-/bin/sh}}\" -l")
+    } else {
+        format!("{go}{}", command.join(" "))
+    }
+}
+
+fn request() -> PtyRequest {
+    PtyRequest {
+        term: std::env::var("TERM").unwrap_or_else(|_| "xterm-256color".to_owned()),
+        size: size(),
+    }
+}
+
+fn size() -> Size {
+    match tcgetwinsize(std::io::stdout()) {
+        Ok(size) => Size {
+            cols: size.ws_col,
+            rows: size.ws_row,
+        }
+        .clamped(),
+        Err(_) => crate::model::DEFAULT_SIZE,
+    }
+}
+
+async fn talk(exec: Exec, has_pty: bool) -> Result<i32> {
+    let Exec {
+        mut stdin,
+        stdout,
+        stderr,
+        mut control,
+    } = exec;
+    let typed = tokio::spawn(async move {
+        // It may end, or the command may stop reading; neither is an error of ours.
+        let _ = tokio::io::copy(&mut tokio::io::stdin(), &mut stdin).await;
+        let _ = stdin.shutdown().await;
+    });
+    let resizing = has_pty.then(|| tokio::spawn(follow_size(control.clone())));
+    let mut terminated = signal(SignalKind::terminate()).context("signals cannot be heard")?;
+    let output = async {
+        let (out, err) = tokio::join!(
+            print(stdout, tokio::io::stdout()),
+            print(stderr, tokio::io::stderr())
+        );
+        out.and(err)
+    };
+    let ended = tokio::select! {
+        printed = output => match printed {
+            Ok(()) => Ok(control.wait().await?.code()),
+            Err(e) => Err(e.into()),
+        },
+        _ = terminated.recv() => Ok(143),
+    };
+    typed.abort();
+    if let Some(resizing) = resizing {
+        resizing.abort();
+    }
+    ended
+}
+
+async fn print(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl tokio::io::AsyncWrite + Unpin,
+) -> std::io::Result<()> {
+    let mut buf = vec![0; 32 * 1024];
+    loop {
+        let n = from.read(&mut buf).await?;
+        if n == 0 {
+            return Ok(());
+        }
+        to.write_all(buf.get(..n).unwrap_or_default()).await?;
+        to.flush().await?;
+    }
+}
+
+async fn follow_size(control: ExecControl) {
+    let Ok(mut changed) = signal(SignalKind::window_change()) else {
+        return;
+    };
+    while changed.recv().await.is_some() {
+        if control.resize(size()).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// The terminal's raw mode, put back when it is dropped.
+struct Raw(Termios);
+
+impl Raw {
+    fn on() -> Option<Self> {
+        let before = tcgetattr(std::io::stdin()).ok()?;
+        let mut raw = before.clone();
+        raw.make_raw();
+        tcsetattr(std::io::stdin(), OptionalActions::Drain, &raw).ok()?;
+        Some(Self(before))
+    }
+}
+
+impl Drop for Raw {
+    fn drop(&mut self) {
+        let _ = tcsetattr(std::io::stdin(), OptionalActions::Drain, &self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_begins_in_the_agents_directory() {
+        let words = ["echo".to_owned(), "$HOME".to_owned()];
+        assert_eq!(script("/a b", &words), "cd '/a b' 2>/dev/null; echo $HOME");
+        assert_eq!(script("", &[]), "exec \"${SHELL:-/bin/sh}\" -l");
+    }
+}

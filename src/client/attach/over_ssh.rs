@@ -1,0 +1,226 @@
+//! Streams to a session's host over SSH: the first connection may ask a person, later ones repeat what was
+//! answered, for by then the terminal is the agent's.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use tokio::sync::Mutex;
+
+use super::dial::{BoxFuture, Dial, DialError};
+use crate::client::control::ByteStream;
+use crate::client::link::Retry;
+use crate::client::reach::{HostConn, host_is_dead};
+use crate::client::registry::{Known, Registry};
+use crate::error::{Error, Result};
+use crate::provision::live_endpoint;
+use crate::ssh::{self, Ask, Connection, HostTrust, Overrides, Resolved, SshError, resolve};
+
+/// A host that is being replaced by a newer one is away for a moment; after so many dials it is dead.
+const AWAY: u32 = 12;
+
+/// Opens streams to one session's host.
+pub struct HostDial {
+    registry: Registry,
+    known: Known,
+    ask: Arc<Remembering>,
+    open: Mutex<Option<HostConn>>,
+    away: AtomicU32,
+}
+
+/// Why there is no connection.
+enum Trouble {
+    Ssh(SshError),
+    Other(Error),
+}
+
+impl HostDial {
+    /// Connects, asking `ask` where needed.
+    ///
+    /// # Errors
+    /// The session is over, or its machine cannot be reached.
+    pub async fn open(registry: Registry, known: Known, ask: Arc<dyn Ask>) -> Result<Self> {
+        known.must_live()?;
+        let ask = Arc::new(Remembering::new(ask));
+        let host = match connect(&known, ask.clone()).await {
+            Ok(host) => host,
+            Err(Trouble::Ssh(e)) => return Err(e.into()),
+            Err(Trouble::Other(e)) => return Err(e),
+        };
+        ask.quiet.store(true, Ordering::Relaxed);
+        Ok(Self {
+            registry,
+            known,
+            ask,
+            open: Mutex::new(Some(host)),
+            away: AtomicU32::new(0),
+        })
+    }
+
+    /// The connection, while it is the first one.
+    pub async fn host(&self) -> Option<HostConn> {
+        self.open.lock().await.clone()
+    }
+
+    async fn stream(&self, refresh: bool) -> std::result::Result<Box<dyn ByteStream>, DialError> {
+        let mut open = self.open.lock().await;
+        if refresh {
+            // The old connection may hang as the old stream did.
+            *open = None;
+        }
+        let host = match &*open {
+            Some(host) => host.clone(),
+            None => {
+                let known = self.registry.resolve(self.known.id.as_str());
+                let known = known.map_err(|e| failed(Retry::Never, &e))?;
+                known.must_live().map_err(|e| failed(Retry::Never, &e))?;
+                let host = connect(&known, self.ask.clone()).await;
+                let host = host.map_err(|trouble| match trouble {
+                    Trouble::Ssh(e) => {
+                        let retry = retry(&e);
+                        failed(retry, &Error::from(e))
+                    }
+                    Trouble::Other(e) => failed(Retry::Soon, &e),
+                })?;
+                open.insert(host).clone()
+            }
+        };
+        let stream = host.stream().await;
+        match stream {
+            Ok(stream) => {
+                self.away.store(0, Ordering::Relaxed);
+                Ok(stream)
+            }
+            Err(e) if host_is_dead(&e) && self.away.fetch_add(1, Ordering::Relaxed) >= AWAY => {
+                Err(failed(Retry::Never, &e))
+            }
+            Err(e) => Err(failed(Retry::Soon, &e)),
+        }
+    }
+}
+
+impl Dial for HostDial {
+    fn dial(
+        &self,
+        refresh: bool,
+    ) -> BoxFuture<'_, std::result::Result<Box<dyn ByteStream>, DialError>> {
+        Box::pin(self.stream(refresh))
+    }
+}
+
+fn failed(retry: Retry, e: &Error) -> DialError {
+    DialError {
+        retry,
+        message: e.message.clone(),
+    }
+}
+
+fn retry(e: &SshError) -> Retry {
+    match e.retry() {
+        ssh::Retry::Soon => Retry::Soon,
+        ssh::Retry::Later => Retry::Later,
+        ssh::Retry::Never => Retry::Never,
+    }
+}
+
+async fn connect(
+    known: &Known,
+    ask: Arc<Remembering>,
+) -> std::result::Result<HostConn, Trouble> {
+    let (resolved, trust) = match (&known.ssh, &known.dir) {
+        (Some(place), _) => {
+            let resolved = resolve(&place.destination, &Overrides::default()).await;
+            (resolved.map_err(Trouble::Ssh)?, HostTrust::KnownHosts)
+        }
+        (None, Some(dir)) => {
+            let away = |what: &str| {
+                Trouble::Other(Error::connection(format!(
+                    "the host of {} {what}",
+                    known.label()
+                )))
+            };
+            let endpoint = live_endpoint(dir).ok_or_else(|| away("is not running"))?;
+            let (Some(port), Some(key), Some(user)) =
+                (endpoint.port, endpoint.host_key, endpoint.user)
+            else {
+                return Err(away("has no SSH server of its own"));
+            };
+            let resolved = Resolved::direct("127.0.0.1", port, &user, dir.client_key());
+            (resolved, HostTrust::Pinned(key))
+        }
+        (None, None) => {
+            let nowhere = format!("{} is nowhere", known.id);
+            return Err(Trouble::Other(Error::internal(nowhere)));
+        }
+    };
+    let connection = Connection::open(&resolved, &trust, ask).await;
+    HostConn::over(known, connection.map_err(Trouble::Ssh)?).map_err(Trouble::Other)
+}
+
+/// Asks a person once, and from then on repeats the answers.
+struct Remembering {
+    person: Arc<dyn Ask>,
+    answers: std::sync::Mutex<HashMap<String, String>>,
+    /// The person is busy with the agent.
+    quiet: AtomicBool,
+}
+
+impl Remembering {
+    fn new(person: Arc<dyn Ask>) -> Self {
+        Self {
+            person,
+            answers: std::sync::Mutex::default(),
+            quiet: AtomicBool::new(false),
+        }
+    }
+
+    fn answers(&self) -> std::sync::MutexGuard<'_, HashMap<String, String>> {
+        self.answers
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Ask for Remembering {
+    fn ask<'a>(&'a self, prompt: &'a str, echo: bool) -> ssh::BoxFuture<'a, Option<String>> {
+        Box::pin(async move {
+            if self.quiet.load(Ordering::Relaxed) {
+                return self.answers().get(prompt).cloned();
+            }
+            let answer = self.person.ask(prompt, echo).await?;
+            self.answers().insert(prompt.to_owned(), answer.clone());
+            Some(answer)
+        })
+    }
+
+    fn tell(&self, line: &str) {
+        if !self.quiet.load(Ordering::Relaxed) {
+            self.person.tell(line);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Once(AtomicBool);
+
+    impl Ask for Once {
+        fn ask<'a>(&'a self, prompt: &'a str, _: bool) -> ssh::BoxFuture<'a, Option<String>> {
+            let first = !self.0.swap(true, Ordering::Relaxed);
+            Box::pin(async move { first.then(|| format!("answer to {prompt}")) })
+        }
+        fn tell(&self, _: &str) {}
+    }
+
+    #[tokio::test]
+    async fn what_was_answered_once_is_answered_again_without_the_person() {
+        let ask = Remembering::new(Arc::new(Once(AtomicBool::new(false))));
+        let first = ask.ask("password", false).await;
+        assert_eq!(first.as_deref(), Some("answer to password"));
+        ask.quiet.store(true, Ordering::Relaxed);
+        assert_eq!(ask.ask("password", false).await, first);
+        assert_eq!(ask.ask("code", false).await, None);
+    }
+}

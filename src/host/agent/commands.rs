@@ -1,0 +1,178 @@
+//! What others ask of an agent.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use super::clients::Stream;
+use super::{Agent, Command, start};
+use crate::host::state;
+use crate::model::{AgentStatus, now_ms};
+use crate::host::stub::keys;
+use crate::proto::{
+    Attach, Attached, ErrorCode, Form, ToClient, View, WireError,
+};
+
+/// How long clients may take for the rest when the session ends.
+const LAST_OUTPUT: Duration = Duration::from_secs(5);
+
+impl Agent {
+    pub(super) async fn command(&mut self, command: Command, now: Duration) {
+        match command {
+            Command::Attach {
+                conn,
+                attach,
+                scrollback,
+                gone,
+            } => self.attach(conn, *attach, scrollback, gone, now).await,
+            Command::Restart { fresh, done } => {
+                let _ = done.send(self.restart(fresh));
+            }
+            Command::Send { text, keys, done } => {
+                let _ = done.send(self.send(&text, &keys));
+            }
+            Command::Screen { done } => {
+                let _ = done.send(self.output.screen.text());
+            }
+            Command::Notify {
+                state,
+                message,
+                progress,
+            } => {
+                let message = message.as_deref();
+                self.belief.hook(state, message, progress, now_ms());
+                self.news = true;
+            }
+            Command::Notice(text) => {
+                for client in self.clients.iter_mut() {
+                    client.notice(&text, false);
+                }
+            }
+            Command::Cpu => self.belief.cpu(now_ms()),
+            Command::HandOver { done, back } => {
+                self.clients.flush_now().await;
+                let handed = self.hand_over();
+                let ready = handed.is_ok();
+                if done.send(handed).is_ok() && ready {
+                    let _ = back.await;
+                }
+            }
+            Command::Finish => self.finishing = Some(now.saturating_add(LAST_OUTPUT)),
+        }
+    }
+
+    async fn attach(
+        &mut self,
+        conn: Box<Stream>,
+        attach: Attach,
+        scrollback: Bytes,
+        gone: oneshot::Sender<()>,
+        now: Duration,
+    ) {
+        let at = now_ms();
+        let who = state::clean(&conn.peer.who).unwrap_or_default();
+        let alone = self.clients.owner().is_none();
+        let index = self
+            .clients
+            .open(attach.attachment, conn, gone, at)
+            .await;
+        if let Some(client) = self.clients.get(index) {
+            let a = &mut client.attachment;
+            a.who = who;
+            a.since = at;
+            a.size = attach.size.clamped();
+            a.read_only = attach.read_only;
+            a.terminal = attach.terminal.clone();
+        }
+        if alone && !attach.read_only {
+            self.clients.note_typed(index);
+        }
+        self.fit();
+        let scene = self.scene();
+        let status = self.status(at);
+        let Some(client) = self.clients.get(index) else {
+            return;
+        };
+        let (resumed, offset) = client.attachment.connect(&attach, scrollback, scene, now);
+        let attached = Attached {
+            agent: status,
+            offset,
+            input: client.attachment.input(),
+            view: View {
+                form: client.attachment.form().unwrap_or(Form::Raw),
+                size: scene.size,
+            },
+            resumed,
+        };
+        client.queue(&ToClient::Attached(Box::new(attached)));
+        self.news = true;
+    }
+
+    fn restart(&mut self, fresh: bool) -> Result<AgentStatus, WireError> {
+        if self.process.is_live() {
+            return Err(WireError::new(
+                ErrorCode::BadRequest,
+                format!("agent {} still runs", self.spec.number),
+            ));
+        }
+        let at = now_ms();
+        // The old program's modes would be the new one's: undo them, where the clients' terminals see it too.
+        let mut undo = self.output.screen.leave();
+        undo.extend_from_slice(b"\r\n");
+        self.ingest(&undo.into());
+        self.output.mark("restarted", at);
+        let argv = if fresh || self.spec.resume.is_empty() {
+            self.spec.argv.clone()
+        } else {
+            self.spec.resume.clone()
+        };
+        let size = self.size;
+        self.belief.spawned(at);
+        match start::spawn(&self.hub, &self.spec, &argv, size) {
+            Ok(pty) => {
+                self.process = super::Process::running(pty, at, &[]);
+                for client in self.clients.iter_mut() {
+                    client.attachment.started_again();
+                }
+                self.news = true;
+                Ok(self.status(at))
+            }
+            Err(why) => {
+                self.failed_to_start(&why, at);
+                Err(WireError::new(ErrorCode::Spawn, why))
+            }
+        }
+    }
+
+    fn send(&mut self, text: &str, names: &[String]) -> Result<(), WireError> {
+        if !self.process.is_live() {
+            return Err(WireError::new(
+                ErrorCode::AgentOver,
+                format!("agent {} has ended; nobody reads what is sent", self.spec.number),
+            )
+            .hint(format!("`remote restart {}/{}`", self.hub.id, self.spec.number)));
+        }
+        let mut bytes = if text.is_empty() {
+            Vec::new()
+        } else {
+            keys::paste(text, self.output.screen.bracketed_paste())
+        };
+        for name in names {
+            let key = keys::encode(name, self.output.screen.app_cursor()).ok_or_else(|| {
+                WireError::new(ErrorCode::BadRequest, format!("`{name}` is not a key"))
+                    .hint("keys have tmux's names: C-c, M-x, Enter, Escape, Up, F5, or one character")
+            })?;
+            bytes.extend_from_slice(&key);
+        }
+        if !self.process.has_room() {
+            return Err(WireError::new(
+                ErrorCode::Io,
+                format!("agent {} does not read what is typed", self.spec.number),
+            ));
+        }
+        self.process.type_in(&bytes);
+        self.belief.typed(now_ms());
+        Ok(())
+    }
+}

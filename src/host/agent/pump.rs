@@ -1,0 +1,201 @@
+//! What each client gets next, and what each client says.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::Agent;
+use super::clients::{ACK_AFTER, Event};
+use crate::host::attachment::{Frame, Step};
+use crate::model::{Size, now_ms};
+use crate::host::stub::Drawn;
+use crate::proto::{Form, ToClient, ToHost, View};
+
+/// Frames handed to one client before the agent's terminal is read again: its socket takes one at a time.
+const FRAMES: usize = 4;
+
+impl Agent {
+    /// Gives every client what it may have now; when to come back though nothing happens.
+    pub(super) fn pump(&mut self, now: Duration) -> Option<Duration> {
+        let scene = self.scene();
+        let owner = self.clients.owner();
+        let ended = (scene.over).then(|| self.ended());
+        let mut wake: Option<Duration> = None;
+        let mut dead = Vec::new();
+        let mut at_least = |wake: &mut Option<Duration>, at: Duration| {
+            *wake = Some(wake.map_or(at, |w| w.min(at)));
+        };
+        for (index, client) in self.clients.iter_mut().enumerate() {
+            if client.conn.is_none() {
+                continue;
+            }
+            if let Some(at) = client.attachment.dead_at() {
+                if now >= at {
+                    dead.push(index);
+                    continue;
+                }
+                at_least(&mut wake, at);
+            }
+            for _ in 0..FRAMES {
+                match client.attachment.step(scene, client.queued(), now) {
+                    Step::Rest => break,
+                    Step::Wait(at) => {
+                        at_least(&mut wake, at);
+                        break;
+                    }
+                    Step::Raw { from, max } => {
+                        let wanted = client.attachment.wanted(owner == Some(index));
+                        let Some(slice) = self.output.ring.read(from, max, wanted) else {
+                            client.attachment.repaint();
+                            continue;
+                        };
+                        if let Some(frame) = client.attachment.raw(slice, scene, now) {
+                            client.queue(&output(frame));
+                        }
+                    }
+                    Step::Repaint => {
+                        let bytes = Bytes::from(self.output.screen.repaint());
+                        client
+                            .attachment
+                            .begin(Form::Repaint, bytes, scene.end, now);
+                    }
+                    Step::Draw => {
+                        let size = client.attachment.size;
+                        let drawn = client.drawn.get_or_insert_with(|| Drawn::new(size));
+                        let bytes = Bytes::from(drawn.frame(&self.output.screen));
+                        client.attachment.begin(Form::Drawn, bytes, scene.end, now);
+                    }
+                    Step::Part { max } => {
+                        if let Some(frame) = client.attachment.part(max, now) {
+                            client.queue(&output(frame));
+                        }
+                    }
+                    Step::Ended => {
+                        client.attachment.told_over();
+                        if let Some(ended) = ended.clone() {
+                            client.queue(&ToClient::Ended(ended));
+                        }
+                    }
+                }
+            }
+            // An acknowledgement rides with the output that answers the key, or goes alone a little later.
+            if let Some(since) = client.ack {
+                let due = since.saturating_add(ACK_AFTER);
+                if client.queued() > 0 || now >= due {
+                    client.ack = None;
+                    let number = client.attachment.input();
+                    client.queue(&ToClient::InputAck(number));
+                } else {
+                    at_least(&mut wake, due);
+                }
+            }
+        }
+        for index in dead {
+            tracing::info!("agent {}: a client fell silent", self.spec.number);
+            self.leave(index);
+        }
+        wake
+    }
+
+    /// A client's stream did something.
+    pub(super) fn client(&mut self, index: usize, event: Event, now: Duration) {
+        let scene = self.scene();
+        let message = match event {
+            Event::Flushed => return,
+            Event::Gone(error) => {
+                if let Some(e) = error {
+                    tracing::debug!("agent {}: a client is gone: {e}", self.spec.number);
+                }
+                return self.leave(index);
+            }
+            Event::Message(message) => message,
+        };
+        let Some(client) = self.clients.get(index) else {
+            return;
+        };
+        client.attachment.heard(now);
+        match message {
+            ToHost::Input { number, bytes } => {
+                let apply = client.attachment.take_input(number, scene, now);
+                client.ack.get_or_insert(now);
+                if apply {
+                    self.process.type_in(&bytes);
+                    self.belief.typed(now_ms());
+                    // A terminal that loses the focus says so by itself: nobody typed.
+                    if *bytes != *b"\x1b[O" {
+                        self.clients.note_typed(index);
+                        self.fit();
+                    }
+                }
+            }
+            ToHost::Credit { consumed, window } => client.attachment.credit(consumed, window, now),
+            ToHost::Resize(size) => self.resized(index, size.clamped()),
+            ToHost::Ping(nonce) => client.queue(&ToClient::Pong(nonce)),
+            ToHost::Terminal(terminal) => client.attachment.terminal = terminal,
+            ToHost::Repaint => {
+                client.drawn = None;
+                client.attachment.repaint();
+            }
+            ToHost::Detach => {
+                self.clients.remove(index);
+                self.fit();
+                self.news = true;
+            }
+            ToHost::Hello(_) | ToHost::Request(_) | ToHost::Attach(_) | ToHost::Pong(_) => {}
+        }
+    }
+
+    fn resized(&mut self, index: usize, size: Size) {
+        let Some(client) = self.clients.get(index) else {
+            return;
+        };
+        if client.attachment.size == size {
+            return;
+        }
+        client.attachment.size = size;
+        client.drawn = None;
+        self.news = true;
+        let before = self.size;
+        self.fit();
+        if self.size == before {
+            let pty = self.size;
+            if let Some(client) = self.clients.get(index) {
+                client.attachment.refit(pty);
+                send_view(client, pty);
+            }
+        }
+    }
+
+    fn leave(&mut self, index: usize) {
+        self.clients.close(index, now_ms());
+        self.fit();
+        self.news = true;
+    }
+
+    /// The PTY's size changed: everybody sees it anew.
+    pub(super) fn refit_all(&mut self) {
+        let pty = self.size;
+        self.mark_size(pty);
+        for client in self.clients.iter_mut() {
+            client.drawn = None;
+            if client.attachment.refit(pty) {
+                send_view(client, pty);
+            }
+        }
+    }
+}
+
+fn send_view(client: &mut super::clients::Client, size: Size) {
+    if let Some(form) = client.attachment.form() {
+        client.queue(&ToClient::View(View { form, size }));
+    }
+}
+
+fn output(frame: Frame) -> ToClient {
+    ToClient::Output {
+        from: frame.from,
+        to: frame.to,
+        form: frame.form,
+        bytes: frame.bytes,
+    }
+}

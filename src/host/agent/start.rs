@@ -1,0 +1,153 @@
+//! How an agent comes to be: from its specification, from a dead host's directory, or from the binary that
+//! this one replaced.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+
+use super::clients::Clients;
+use super::handover::Handed;
+use super::output::Output;
+use super::process::Process;
+use super::{Agent, Command};
+use crate::host::environment;
+use crate::host::hub::{Hub, Written};
+use crate::host::scrollback;
+use crate::host::state::Belief;
+use crate::model::{AgentSpec, AgentState, AgentStatus, Millis, Size, now_ms};
+use crate::mux::{Pty, Screen, SpawnRequest};
+
+/// Commands that wait for a busy agent.
+const QUEUE: usize = 64;
+/// What a dead host's agents last showed is looked for in this much of their history.
+const LAST_SCREEN: u64 = 64 * 1024;
+
+/// Starts an agent that the hub has reserved. One that cannot be started is there all the same, `exited(127)`.
+pub async fn start(hub: &Arc<Hub>, spec: AgentSpec) {
+    let now = now_ms();
+    let size = spec.size.clamped();
+    let started = spawn(hub, &spec, &spec.argv, size);
+    let mut agent = build(hub, spec, Screen::new(size), size);
+    agent.belief.spawned(now);
+    match started {
+        Ok(pty) => {
+            tracing::info!("agent {} started as process {}", agent.spec.number, pty.pid());
+            agent.process = Process::running(pty, now, &[]);
+            agent.output.mark("started", now);
+        }
+        Err(why) => agent.failed_to_start(&why, now),
+    }
+    launch(agent, now);
+}
+
+/// Shows an agent of a host that died: its history, and that it is lost.
+pub fn revive(hub: &Arc<Hub>, spec: AgentSpec, last: Option<&AgentStatus>) {
+    let now = now_ms();
+    let size = last.map_or(spec.size, |l| l.size).clamped();
+    let screen = scrollback::replay(&hub.dir.agent(spec.number), LAST_SCREEN)
+        .unwrap_or_else(|_| Screen::new(size));
+    let mut agent = build(hub, spec, screen, size);
+    agent.size = agent.output.screen.size();
+    let (started, ended) = last.map_or((now, None), |l| (l.started, l.ended));
+    agent.belief.spawned(started);
+    match last.filter(|l| l.state.is_over()) {
+        Some(last) => {
+            let (message, at) = (last.evidence.message.as_deref(), last.since);
+            agent.belief.over(last.state, message, at);
+            agent.process = Process::over(started, ended);
+        }
+        None => {
+            agent.output.mark("lost: its host died", now);
+            agent.belief.over(AgentState::Lost, Some("its host died"), now);
+            agent.process = Process::over(started, Some(now));
+        }
+    }
+    launch(agent, now);
+}
+
+/// Takes over a running agent from the binary that this one replaced.
+///
+/// # Errors
+/// Its terminal is not open any more.
+pub fn adopt(hub: &Arc<Hub>, spec: AgentSpec, handed: Handed) -> Result<(), String> {
+    let now = now_ms();
+    let size = handed.size;
+    let mut screen = Screen::new(size);
+    screen.feed(&handed.screen.0);
+    let mut agent = build(hub, spec, screen, size);
+    agent.output.full_screen_before(handed.full_screen);
+    agent.take_over(handed)?;
+    launch(agent, now);
+    Ok(())
+}
+
+fn build(hub: &Arc<Hub>, spec: AgentSpec, screen: Screen, size: Size) -> Agent {
+    let output = Output::open(&hub.dir.agent(spec.number), screen);
+    let end = output.end();
+    // Replaced by `launch`, which makes the two ends the hub keeps.
+    let (_, commands) = mpsc::channel(1);
+    Agent {
+        children: hub.children(),
+        hub: hub.clone(),
+        spec,
+        commands,
+        written: watch::Sender::new(Written { end, over: false }),
+        process: Process::default(),
+        output,
+        clients: Clients::default(),
+        belief: Belief::default(),
+        size,
+        base: Instant::now(),
+        told: None,
+        told_at: std::time::Duration::ZERO,
+        told_bytes: 0,
+        told_title: String::new(),
+        news: true,
+        turn: None,
+        finishing: None,
+    }
+}
+
+fn launch(mut agent: Agent, now: Millis) {
+    let (send, commands) = mpsc::channel::<Command>(QUEUE);
+    agent.commands = commands;
+    let over = !agent.process.is_live();
+    agent.written.send_modify(|w| w.over = over);
+    let report = agent.report(now);
+    let (hub, number) = (agent.hub.clone(), agent.spec.number);
+    hub.add(number, send, agent.written.subscribe(), report);
+    tokio::spawn(agent.run());
+}
+
+/// A program in a new PTY.
+///
+/// # Errors
+/// Why not, for people.
+pub(super) fn spawn(
+    hub: &Hub,
+    spec: &AgentSpec,
+    argv: &[String],
+    size: Size,
+) -> Result<Pty, String> {
+    let env = environment::agent(&hub.env, &spec.env, &hub.id, spec.number, &hub.agent_socket);
+    Pty::spawn(&SpawnRequest {
+        argv,
+        env: &env,
+        cwd: &spec.cwd,
+        size,
+    })
+    .map_err(|e| e.to_string())
+}
+
+impl Agent {
+    /// It could not be started: said in its state and on its screen.
+    pub(super) fn failed_to_start(&mut self, why: &str, now: Millis) {
+        tracing::warn!("agent {} did not start: {why}", self.spec.number);
+        self.ingest(&format!("remote: {why}\r\n").into_bytes().into());
+        self.belief
+            .over(AgentState::Exited { code: 127 }, Some(why), now);
+        self.process = Process::over(now, Some(now));
+        self.news = true;
+    }
+}

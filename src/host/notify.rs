@@ -1,0 +1,212 @@
+//! `remote host notify`: an agent's hook tells the host what the agent is doing, by way of agent.sock.
+
+use std::io::Read;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::net::UnixStream;
+
+use crate::error::{Context, Error, Result};
+use crate::model::{AgentState, BlockedOn};
+use crate::proto::{Conn, Op, Outcome, Request, ToClient, ToHost};
+
+/// A hook must not hold its agent up for longer.
+const LIMIT: Duration = Duration::from_secs(5);
+/// What is read of a hook's JSON.
+const HOOK_MAX: u64 = 1 << 20;
+
+/// What to tell. `on`, `message` and even `state` may come from the hook's JSON instead.
+#[derive(Debug, Clone, Default)]
+pub struct Notification {
+    /// `idle`, `working`, `blocked`, `done` or `error`.
+    pub state: Option<String>,
+    /// `permission`, `question` or `auth`.
+    pub on: Option<String>,
+    pub message: Option<String>,
+    pub progress: Option<u8>,
+    /// Read the hook's JSON from standard input.
+    pub hook: bool,
+}
+
+/// Where the host listens for this agent; from the environment that the host gave it.
+#[derive(Debug, Clone)]
+pub struct Place {
+    pub socket: PathBuf,
+    pub agent: u32,
+}
+
+impl Place {
+    /// From `REMOTE_AGENT_SOCKET` and `REMOTE_AGENT`.
+    ///
+    /// # Errors
+    /// They are not set: this is no agent's process.
+    pub fn from_env() -> Result<Self> {
+        let socket = std::env::var_os("REMOTE_AGENT_SOCKET").map(PathBuf::from);
+        let agent = std::env::var("REMOTE_AGENT").ok().and_then(|n| n.parse().ok());
+        match (socket, agent) {
+            (Some(socket), Some(agent)) => Ok(Self { socket, agent }),
+            _ => Err(Error::user(
+                "this is not an agent of a session: REMOTE_AGENT_SOCKET and REMOTE_AGENT are not set",
+            )
+            .hint("`remote host notify` is for agents' hooks")),
+        }
+    }
+}
+
+fn parse_state(word: &str, on: Option<&str>) -> Result<AgentState> {
+    Ok(match word {
+        "idle" => AgentState::Idle,
+        "working" => AgentState::Working,
+        "done" => AgentState::Done,
+        "error" => AgentState::Error,
+        "blocked" => AgentState::Blocked {
+            on: match on {
+                Some("permission") => BlockedOn::Permission,
+                Some("question") => BlockedOn::Question,
+                Some("auth") => BlockedOn::Auth,
+                _ => BlockedOn::Unknown,
+            },
+        },
+        other => {
+            return Err(Error::user(format!("`{other}` is not a state"))
+                .hint("states are idle, working, blocked, done and error"));
+        }
+    })
+}
+
+/// What a hook's JSON says by itself: the events that Claude Code names. `None` for those that say nothing
+/// of the state.
+fn from_hook(json: &serde_json::Value) -> Option<(AgentState, Option<String>)> {
+    let text = |name: &str| json.get(name).and_then(|v| v.as_str()).map(str::to_owned);
+    let tool = text("tool_name");
+    Some(match text("hook_event_name")?.as_str() {
+        "SessionStart" => (AgentState::Idle, None),
+        "UserPromptSubmit" | "PreToolUse" | "PostToolUse" => (AgentState::Working, tool),
+        "PermissionRequest" => (
+            AgentState::Blocked {
+                on: BlockedOn::Permission,
+            },
+            tool,
+        ),
+        "Stop" => (AgentState::Done, None),
+        _ => return None,
+    })
+}
+
+fn resolve(n: &Notification, hook: Option<&str>) -> Result<Option<(AgentState, Option<String>)>> {
+    let json: Option<serde_json::Value> = hook.and_then(|h| serde_json::from_str(h).ok());
+    let known = json.as_ref().and_then(from_hook);
+    let own = json
+        .as_ref()
+        .and_then(|j| j.get("message"))
+        .and_then(|m| m.as_str())
+        .map(str::to_owned);
+    let found = match (&n.state, known) {
+        (Some(word), known) => Some((
+            parse_state(word, n.on.as_deref())?,
+            known.and_then(|(_, message)| message),
+        )),
+        (None, Some(known)) => Some(known),
+        (None, None) if n.hook => None,
+        (None, None) => {
+            return Err(Error::user("say what to notify of: --state, or --hook with JSON on stdin"));
+        }
+    };
+    Ok(found.map(|(state, message)| (state, n.message.clone().or(own).or(message))))
+}
+
+/// Tells the host; returns what the host wants the agent to know (an end that nears), to be printed.
+///
+/// # Errors
+/// A wrong state, no host, or its refusal.
+pub async fn send(place: &Place, notification: &Notification) -> Result<Vec<String>> {
+    let hook = if notification.hook {
+        tokio::task::spawn_blocking(|| {
+            let mut text = String::new();
+            let _ = std::io::stdin().take(HOOK_MAX).read_to_string(&mut text);
+            text
+        })
+        .await
+        .ok()
+    } else {
+        None
+    };
+    let Some((state, message)) = resolve(notification, hook.as_deref())? else {
+        return Ok(Vec::new());
+    };
+    let op = Op::Notify {
+        agent: place.agent,
+        state,
+        message,
+        progress: notification.progress,
+    };
+    tokio::time::timeout(LIMIT, tell(place, op))
+        .await
+        .map_err(|_| Error::connection("the session's host does not answer"))?
+}
+
+async fn tell(place: &Place, op: Op) -> Result<Vec<String>> {
+    let gone = format!("no host listens on {}", place.socket.display());
+    let stream = UnixStream::connect(&place.socket).await.context(gone)?;
+    let mut conn = Conn::<_, ToClient, ToHost>::client(stream, "agent")
+        .await
+        .context("the host's greeting")?;
+    conn.sender
+        .send(&ToHost::Request(Request { id: 1, op }))
+        .await
+        .context("telling the host")?;
+    loop {
+        match conn.receiver.next().await.context("the host's answer")? {
+            Some(ToClient::Reply(reply)) => {
+                return match reply.outcome {
+                    Outcome::Failed { error } => Err(error.into()),
+                    Outcome::Text { lines } => Ok(lines),
+                    _ => Ok(Vec::new()),
+                };
+            }
+            Some(_) => {}
+            None => return Err(Error::connection("the host closed the connection")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_win_over_the_hooks_own_event() {
+        let hook = r#"{"hook_event_name":"PermissionRequest","tool_name":"Bash","message":"run it?"}"#;
+        let n = Notification {
+            hook: true,
+            ..Notification::default()
+        };
+        let (state, message) = resolve(&n, Some(hook)).expect("fine").expect("a state");
+        assert_eq!(state.to_string(), "blocked(permission)");
+        assert_eq!(message.as_deref(), Some("run it?"));
+        let n = Notification {
+            state: Some("done".into()),
+            message: Some("mine".into()),
+            hook: true,
+            ..Notification::default()
+        };
+        let found = resolve(&n, Some(hook)).expect("fine").expect("a state");
+        assert_eq!(found, (AgentState::Done, Some("mine".into())));
+    }
+
+    #[test]
+    fn what_says_nothing_is_nothing_and_nonsense_is_refused() {
+        let hook = Notification {
+            hook: true,
+            ..Notification::default()
+        };
+        assert_eq!(resolve(&hook, Some("not json")).expect("fine"), None);
+        assert_eq!(resolve(&hook, Some(r#"{"hook_event_name":"SessionEnd"}"#)).expect("fine"), None);
+        let wrong = Notification {
+            state: Some("sleeping".into()),
+            ..Notification::default()
+        };
+        assert!(resolve(&wrong, None).is_err_and(|e| e.message.contains("sleeping")));
+        assert!(resolve(&Notification::default(), None).is_err());
+    }
+}

@@ -1,0 +1,372 @@
+//! `remote host run`: the life of a session's host, from its directory to its end.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+
+use super::ends::{self, Effect};
+use super::hub::{Hub, Order};
+use super::lock::{self, Lock};
+use super::processes::{self, CpuWatch};
+use super::server::{Access, accept, bind};
+use super::startup::{self, Signals};
+use super::{agent, embedded, environment, files, logfile, upgrade, wrapup};
+use crate::config::SessionDir;
+use crate::error::{Context, Result};
+use crate::model::{
+    EndKind, Ended, HostEndpoint, SessionSpec, SessionStatus, now_ms,
+};
+
+/// Between two writes of last.json.
+const SAVE_INTERVAL: Duration = Duration::from_secs(1);
+const CPU_INTERVAL: Duration = Duration::from_secs(5);
+/// For agents to notice that they are over, and for clients to get the rest.
+const LAST_OUTPUT: Duration = Duration::from_secs(8);
+const STREAMS_END: Duration = Duration::from_secs(3);
+
+/// How to run.
+#[derive(Debug, Clone, Default)]
+pub struct RunOptions {
+    /// Leave the terminal and session of whoever started us, and standard input and output once all is ready.
+    pub detach: bool,
+    /// Go on from this file, which an earlier binary of this very process left.
+    pub handover: Option<PathBuf>,
+}
+
+struct Host {
+    dir: SessionDir,
+    hub: Arc<Hub>,
+    lock: Lock,
+    port: Option<u16>,
+    orders: mpsc::Receiver<Order>,
+    closing: watch::Sender<bool>,
+    /// Ends when the last stream has ended.
+    alive: mpsc::Receiver<()>,
+    sockets: [PathBuf; 2],
+}
+
+/// What made the main loop end.
+struct End {
+    ended: Ended,
+    tell: Vec<oneshot::Sender<()>>,
+}
+
+/// Runs the host of the session in `dir` until the session ends.
+///
+/// # Errors
+/// Another host runs there, the directory holds no session, or its sockets cannot be made.
+pub async fn run(dir: SessionDir, options: RunOptions) -> Result<()> {
+    let dir = SessionDir::new(
+        std::path::absolute(dir.path()).context("the session's directory")?,
+    );
+    if options.detach {
+        startup::detach();
+    }
+    let handed = options.handover.as_deref().map(upgrade::load).transpose()?;
+    let lock = match &handed {
+        Some(state) => Lock::adopt(state.lock)?,
+        None => Lock::take(&dir)?,
+    };
+    logfile::LogFile::open(&dir.log())
+        .context("the host's log")?
+        .install();
+    let (host, mut signals) = start(dir, lock, handed).await?;
+    if options.detach {
+        startup::silence();
+    }
+    host.live(&mut signals).await;
+    Ok(())
+}
+
+async fn start(
+    dir: SessionDir,
+    lock: Lock,
+    handed: Option<upgrade::State>,
+) -> Result<(Host, Signals)> {
+    let spec: SessionSpec = files::read_json(&dir.spec())?;
+    let last: Option<SessionStatus> = files::read_json(&dir.last()).ok();
+    let (socket, agent_socket) = startup::sockets(&dir)?;
+    let started = handed.as_ref().map_or_else(now_ms, |h| h.started);
+    let revived = handed.is_none() && last.is_some();
+    let (provider, agents) = (spec.provider.clone(), spec.agents.clone());
+    let (hub, orders) = Hub::new(
+        spec,
+        dir.clone(),
+        agent_socket.clone(),
+        environment::of_this_process(),
+        started,
+        revived,
+    );
+    let hub = Arc::new(hub);
+    let signals = Signals::new(&hub).context("the host's signals")?;
+    let bound = |path: &PathBuf| bind(path).context(format!("no socket at {}", path.display()));
+    let (owner, agents_own) = (bound(&socket)?, bound(&agent_socket)?);
+
+    let old_port = handed.as_ref().and_then(|h| h.port);
+    let mut handed = handed.map(|h| h.agents).unwrap_or_default();
+    for spec in agents {
+        let number = spec.number;
+        match handed.iter().position(|h| h.number == number) {
+            Some(at) => {
+                if let Err(why) = agent::adopt(&hub, spec.clone(), handed.swap_remove(at)) {
+                    hub.warn(format!("agent {number} was lost in an upgrade: {why}"));
+                    agent::revive(&hub, spec, None);
+                }
+            }
+            None if revived => {
+                let old = last.as_ref().and_then(|l| l.agents.iter().find(|a| a.number == number));
+                agent::revive(&hub, spec, old);
+            }
+            None => agent::start(&hub, spec).await,
+        }
+    }
+
+    let closing = watch::Sender::new(false);
+    let ssh = if provider == "local" {
+        let started = embedded::start(&hub, &dir, socket.clone(), old_port, closing.subscribe());
+        Some(started.await?)
+    } else {
+        if let Some(danger) = startup::logout_danger() {
+            hub.warn(danger);
+        }
+        None
+    };
+    let (count, alive) = mpsc::channel(1);
+    for (listener, access) in [(owner, Access::Owner), (agents_own, Access::Agent)] {
+        tokio::spawn(accept(
+            listener,
+            hub.clone(),
+            access,
+            closing.subscribe(),
+            count.clone(),
+        ));
+    }
+    let port = ssh.as_ref().map(|s| s.port);
+    let endpoint = HostEndpoint {
+        pid: std::process::id(),
+        port,
+        host_key: ssh.as_ref().map(|s| s.host_key.clone()),
+        user: ssh.map(|s| s.user),
+        socket: socket.clone(),
+        agent_socket: agent_socket.clone(),
+        started,
+        version: hub.version.to_owned(),
+    };
+    files::write_json(&dir.last(), &hub.status(now_ms())).context("the session's status")?;
+    files::write_json(&dir.endpoint(), &endpoint).context("the session's endpoint")?;
+    tracing::info!("{} is ready (remote {})", hub.id, hub.version);
+    let host = Host {
+        dir,
+        hub,
+        lock,
+        port,
+        orders,
+        closing,
+        alive,
+        sockets: [socket, agent_socket],
+    };
+    Ok((host, signals))
+}
+
+impl Host {
+    async fn live(mut self, signals: &mut Signals) {
+        let end = self.until_the_end(signals).await;
+        self.wrap_up(end).await;
+    }
+
+    async fn until_the_end(&mut self, signals: &mut Signals) -> End {
+        let mut watch = ends::Watch::default();
+        let mut changes = self.hub.changes();
+        let mut saved = Instant::now();
+        let mut unsaved = false;
+        let mut cpu = Cpu::new();
+        loop {
+            let now = now_ms();
+            for effect in self.hub.judge(now, |facts| watch.due(facts)) {
+                match effect {
+                    Effect::Warn(text) => {
+                        tracing::info!("{text}");
+                        self.hub.notice(&text);
+                    }
+                    Effect::End(ended) => {
+                        return End {
+                            ended,
+                            tell: Vec::new(),
+                        };
+                    }
+                }
+            }
+            if unsaved && saved.elapsed() >= SAVE_INTERVAL {
+                self.save();
+                (saved, unsaved) = (Instant::now(), false);
+            }
+            let end = self.hub.judge(now, |facts| watch.next(facts)).map(|at| {
+                // Long sleeps are cut, so that a clock that was set is noticed.
+                let ms = at.saturating_sub(now).min(60_000);
+                Instant::now() + Duration::from_millis(ms)
+            });
+            let wake = [end, unsaved.then(|| saved + SAVE_INTERVAL), cpu.next(&self.hub)]
+                .into_iter()
+                .flatten()
+                .min();
+            tokio::select! {
+                Ok(()) = changes.changed() => unsaved = true,
+                Some(order) = self.orders.recv() => match order {
+                    Order::Terminate { why, done } => return asked(why, done),
+                    Order::Upgrade { path, done } => {
+                        self.save();
+                        upgrade::upgrade(&self.hub, &self.dir, &self.lock, self.port, &path, done).await;
+                    }
+                },
+                name = signals.asked_to_end() => return End {
+                    ended: Ended {
+                        kind: EndKind::Interrupted,
+                        at: now_ms(),
+                        why: format!("its host was told to end ({name})"),
+                    },
+                    tell: Vec::new(),
+                },
+                () = sleep_until(wake) => cpu.look(&self.hub).await,
+            }
+        }
+    }
+
+    /// Writes what changed; what cannot be written is written the next time.
+    fn save(&self) {
+        if let Some(spec) = self.hub.take_changed_spec()
+            && let Err(e) = files::write_json(&self.dir.spec(), &spec)
+        {
+            self.hub.warn(format!("session.json cannot be written: {e}"));
+        }
+        if let Err(e) = files::write_json(&self.dir.last(), &self.hub.status(now_ms())) {
+            self.hub.warn(format!("last.json cannot be written: {e}"));
+        }
+    }
+
+    /// Ends the agents and all they started, lets everybody have the rest, and leaves the directory readable.
+    async fn wrap_up(mut self, mut end: End) {
+        tracing::info!("{} ends: {}", self.hub.id, end.ended.why);
+        self.hub.set_ending();
+        let targets = self.hub.targets(None);
+        let mut ending = std::pin::pin!(wrapup::end(&self.hub.id, &targets, wrapup::GRACE));
+        let left = loop {
+            tokio::select! {
+                left = &mut ending => break left,
+                Some(order) = self.orders.recv() => end.also(order),
+            }
+        };
+        if !left.is_empty() {
+            self.hub.warn(format!("these processes could not be ended: {left:?}"));
+        }
+        let agents = self.hub.agents();
+        let rest = async {
+            let mut changes = self.hub.changes();
+            while !self.hub.targets(None).is_empty() && changes.changed().await.is_ok() {}
+            for agent in &agents {
+                let _ = agent.send(agent::Command::Finish).await;
+            }
+            for agent in &agents {
+                agent.closed().await;
+            }
+        };
+        let _ = tokio::time::timeout(LAST_OUTPUT, rest).await;
+        end.ended.at = now_ms();
+        self.hub.set_ended(end.ended);
+        self.save();
+        while let Ok(order) = self.orders.try_recv() {
+            if let Order::Terminate { done, .. } = order {
+                end.tell.push(done);
+            }
+        }
+        for done in end.tell {
+            let _ = done.send(());
+        }
+        self.orders.close();
+        self.closing.send_replace(true);
+        let _ = tokio::time::timeout(STREAMS_END, self.alive.recv()).await;
+        let sockets: Vec<_> = self.sockets.iter().map(PathBuf::as_path).collect();
+        lock::remove_endpoint(&self.dir, &sockets);
+        tracing::info!("{} has ended", self.hub.id);
+        drop(self.lock);
+    }
+}
+
+impl End {
+    /// Another order while the session ends.
+    fn also(&mut self, order: Order) {
+        match order {
+            Order::Terminate { done, .. } => self.tell.push(done),
+            Order::Upgrade { done, .. } => {
+                let ending = crate::proto::WireError::new(
+                    crate::proto::ErrorCode::Ending,
+                    "the session is ending",
+                );
+                let _ = done.send(Err(ending));
+            }
+        }
+    }
+}
+
+fn asked(why: String, done: oneshot::Sender<()>) -> End {
+    let why = super::state::clean(&why).unwrap_or_else(|| "it was terminated".to_owned());
+    End {
+        ended: Ended {
+            kind: EndKind::Terminated,
+            at: now_ms(),
+            why,
+        },
+        tell: vec![done],
+    }
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Looks now and then whether the agents use the CPU: one look at /proc for all of them.
+struct Cpu {
+    watch: Option<CpuWatch>,
+    looked: Instant,
+    /// Looks in a row that found nothing: rarer then.
+    calm: u32,
+}
+
+impl Cpu {
+    fn new() -> Self {
+        Self {
+            watch: Some(CpuWatch::default()),
+            looked: Instant::now(),
+            calm: 0,
+        }
+    }
+
+    fn next(&self, hub: &Hub) -> Option<Instant> {
+        let pause = CPU_INTERVAL * if self.calm > 12 { 3 } else { 1 };
+        (!hub.targets(None).is_empty()).then(|| self.looked + pause)
+    }
+
+    async fn look(&mut self, hub: &Hub) {
+        if self.next(hub).is_none_or(|at| Instant::now() < at) {
+            return;
+        }
+        let elapsed = u64::try_from(self.looked.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.looked = Instant::now();
+        let pids: Vec<u32> = hub.targets(None).iter().map(|t| t.pid).collect();
+        let mut watch = self.watch.take().unwrap_or_default();
+        let looked = tokio::task::spawn_blocking(move || {
+            let busy = watch.busy(&pids, &processes::all(), elapsed);
+            (watch, busy)
+        });
+        if let Ok((watch, busy)) = looked.await {
+            self.watch = Some(watch);
+            self.calm = if busy.is_empty() { self.calm.saturating_add(1) } else { 0 };
+            hub.tell_cpu(&busy);
+        }
+    }
+}
