@@ -1,6 +1,6 @@
-//! One agent's terminal: its PTY, its screen, and the history of all that it wrote.
-//! Lines above the screen are not kept by the emulator, nor in a file beside it: they are made from the
-//! history when somebody attaches, so that a flood costs nothing for a scrollback that nobody looks at.
+//! One agent's terminal: its PTY, its screen (an emulator and a recorder of what that hides), its stream
+//! taken apart into text, queries and reports, and the history of all that it wrote. Lines above the screen
+//! are made from the history when somebody attaches: a flood costs nothing for a scrollback nobody looks at.
 
 mod core;
 mod handler;
