@@ -50,7 +50,7 @@ impl Tty {
         let flags = access | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let path = format!("/proc/self/fd/{fd}");
         let file = rustix::fs::open(path, flags, Mode::empty()).ok()?;
-        AsyncFd::with_interest(file, interest).ok().map(Self)
+        AsyncFd::register_with_interest(file, interest).ok().map(Self)
     }
 }
 
