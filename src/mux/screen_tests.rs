@@ -52,7 +52,7 @@ fn margins_origin_and_tabs() {
         "\x1b[2;4r\x1b[?6h\x1b[3;5Hx\x1b[3g\x1b[5G\x1bH",
         "\r\ty\n\n\nz\x1b[1;1Hhome\x1bM\x1bMq",
     );
-    assert_eq!(s.text()[1], "q");
+    assert_eq!(s.text()[1], "    q");
     same("\x1b[3;3H\x1bH\x1b[?5W\x1b[9G\x1b[g", "\rab\tc\td");
 }
 
@@ -202,7 +202,7 @@ fn lines_that_scroll_off_are_handed_out() {
         s.feed(format!("{n}\r\n").as_bytes());
     }
     let out = s.take_scrolled(5);
-    assert_eq!((out.len(), out.skipped()), (5, 46));
+    assert_eq!((out.len(), out.skipped()), (5, 45));
 }
 
 #[test]
@@ -240,7 +240,7 @@ fn piece() -> impl Strategy<Value = String> {
         2 => prop::sample::select(vec!["漢字", "é", "e\u{301}", "👍", "\u{200d}", "│", "ａ"]).prop_map(str::to_owned),
         3 => prop::sample::select(vec!["\r\n", "\n", "\r", "\t", "\x08", "\x0e", "\x0f", "\x07", "\x0b"]).prop_map(str::to_owned),
         4 => (n.clone(), n.clone()).prop_map(|(a, b)| format!("\x1b[{a};{b}H")),
-        4 => (n.clone(), prop::sample::select("@ABCDEFGIJKLMPSTXZ`abdegm".chars().collect::<Vec<_>>()))
+        4 => (n.clone(), prop::sample::select("@ABCDEFGIJKLMPSTXZ`adegm".chars().collect::<Vec<_>>()))
             .prop_map(|(a, c)| format!("\x1b[{a}{c}")),
         3 => prop::collection::vec(prop::sample::select(vec![0u16, 1, 2, 3, 4, 5, 7, 9, 21, 22, 24, 27, 31, 42, 93, 104]), 1..4)
             .prop_map(|v| format!("\x1b[{}m", v.iter().map(u16::to_string).collect::<Vec<_>>().join(";"))),
@@ -268,7 +268,7 @@ fn stream() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// REP after a wrap that is pending in a cell which something else was printed after cannot be restored.
+/// REP is left out: what it repeats can be restored only where an erased cell is on the screen.
 fn cases() -> ProptestConfig {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok());
     ProptestConfig { cases: cases.unwrap_or(400), failure_persistence: None, ..ProptestConfig::default() }
@@ -310,10 +310,7 @@ proptest! {
             parts.feed(now);
             rest = later;
         }
-        // Links without an id get a fresh one each time.
-        if !bytes.windows(5).any(|w| w == b"\x1b]8;;") {
-            prop_assert_eq!(snapshot(&whole), snapshot(&parts));
-        }
+        prop_assert_eq!(snapshot(&whole), snapshot(&parts));
     }
 
     #[test]
@@ -345,8 +342,12 @@ fn avt_text(bytes: &str) -> Vec<String> {
     vt.view().map(|l| l.text().trim_end().to_owned()).collect()
 }
 
+fn cells(n: u16) -> std::num::NonZeroU16 {
+    std::num::NonZeroU16::new(n).expect("not zero")
+}
+
 fn vt100_text(bytes: &[u8]) -> Vec<String> {
-    let mut p = vt100::Parser::new(6, 20, 0);
+    let mut p = vt100::Parser::new(cells(6), cells(20), 0);
     p.process(bytes);
     p.screen().rows(0, 20).map(|l| l.trim_end().to_owned()).collect()
 }

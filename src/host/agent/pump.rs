@@ -22,7 +22,7 @@ impl Agent {
         let ended = (scene.over).then(|| self.ended());
         let mut wake: Option<Duration> = None;
         let mut dead = Vec::new();
-        let mut at_least = |wake: &mut Option<Duration>, at: Duration| {
+        let at_least = |wake: &mut Option<Duration>, at: Duration| {
             *wake = Some(wake.map_or(at, |w| w.min(at)));
         };
         for (index, client) in self.clients.iter_mut().enumerate() {
