@@ -142,19 +142,21 @@ impl Clients {
         .await
     }
 
-    /// Writes what the sockets take now, without waiting for any.
-    pub async fn flush_now(&mut self) {
+    /// Writes what the sockets take now, without waiting for any; whether some client has room again.
+    pub async fn flush_now(&mut self) -> bool {
         poll_fn(|cx| {
+            let mut emptied = false;
             for client in &mut self.list {
                 if let Some(conn) = &mut client.conn
                     && conn.sender.queued() > 0
                 {
                     let _ = pin!(conn.sender.flush()).poll(cx);
+                    emptied |= conn.sender.queued() == 0;
                 }
             }
-            Poll::Ready(())
+            Poll::Ready(emptied)
         })
-        .await;
+        .await
     }
 
     /// Takes a stream in; an older one of the same attachment ends at once. Returns its index.
