@@ -2,12 +2,20 @@
 //! apart into text, queries and reports, and the same screen for clients of other sizes. Pure: bytes in,
 //! bytes out, time passed in.
 
+mod answer;
+mod classify;
 mod core;
+mod drawn;
 mod handler;
+pub mod keys;
 mod paint;
 mod plain;
+pub mod psp;
 mod recorder;
 mod repaint;
+mod scan;
+#[cfg(test)]
+mod scan_tests;
 mod screen;
 #[cfg(test)]
 mod screen_tests;
@@ -17,6 +25,9 @@ mod sequence;
 mod snapshot;
 mod tail;
 
+pub use answer::answer;
+pub use drawn::Drawn;
 pub use plain::Plain;
+pub use scan::{Piece, Query, Scanner, What};
 pub use screen::Screen;
 pub use scrolled::{Scrolled, ScrolledLine};
