@@ -169,7 +169,10 @@ impl Core {
         if extra.origin {
             let (top, bottom) = self.rec.region;
             let line = &mut self.term.grid_mut().cursor.point.line;
-            *line = Line(line.0.clamp(int(top), int(bottom.saturating_sub(1).max(top))));
+            *line = Line(
+                line.0
+                    .clamp(int(top), int(bottom.saturating_sub(1).max(top))),
+            );
         }
     }
 
@@ -356,10 +359,8 @@ fn settle(grid: &mut Grid<Cell>) {
         let row = &mut grid[Line(int(y))];
         for x in 0..cols {
             let flags = row[Column(x)].flags;
-            let spacer_next = x + 1 < cols
-                && row[Column(x + 1)]
-                    .flags
-                    .contains(Flags::WIDE_CHAR_SPACER);
+            let spacer_next =
+                x + 1 < cols && row[Column(x + 1)].flags.contains(Flags::WIDE_CHAR_SPACER);
             if flags.contains(Flags::WIDE_CHAR) && !spacer_next {
                 row[Column(x)].clear_wide();
             }

@@ -70,7 +70,10 @@ fn saved_cursors() {
         "y\x1b8qqq",
     );
     same("\x1b[2;20Hx\x1b7\x1b[Habc", "\x1b8wraps");
-    same("\x1b[3;5r\x1b[?6h\x1b[2;2H\x1b7\x1b[?6l\x1b[r\x1b[Hz", "\x1b8x\x1b[1;1Hy");
+    same(
+        "\x1b[3;5r\x1b[?6h\x1b[2;2H\x1b7\x1b[?6l\x1b[r\x1b[Hz",
+        "\x1b8x\x1b[1;1Hy",
+    );
 }
 
 #[test]
@@ -107,7 +110,10 @@ fn links_and_looks() {
         "\x1b[38;2;1;2;3m\x1b[48;5;200mtrue\x1b[4:3;58:2::9:8:7mcurl\x1b[4:2mdbl\x1b[21;5;9mblink\x1b[4:4;58:5:3mx\x1b[4:5my",
         "z\x1b[59;25mw\x1b[mn",
     );
-    same("\x1b[41m\x1b[2K\x1b[3;3H\x1b[J\x1b[7m  \x1b[m \x1b[35m  ", "x\x1b[Ky");
+    same(
+        "\x1b[41m\x1b[2K\x1b[3;3H\x1b[J\x1b[7m  \x1b[m \x1b[35m  ",
+        "x\x1b[Ky",
+    );
     same(
         "\x1b]4;1;#102030;200;rgb:ff/00/ff\x07\x1b]10;#fff\x07\x1b]11;rgb:1/2/3\x1b\\\x1b]104;1\x07",
         "\x1b]111\x07",
@@ -118,7 +124,10 @@ fn links_and_looks() {
 fn wide_and_combining() {
     same("漢字e\u{301}\x1b[1;20H漢x\x1b[2;19H字", "y");
     same("\x1b[?7l\x1b[1;20H漢\x1b[2;19H漢字", "z");
-    same("漢字漢字\x1b[1;2H\x1b[X\x1b[1;5H\x1b[P\x1b[1;1H\x1b[@", "\x1b[1;2Hx");
+    same(
+        "漢字漢字\x1b[1;2H\x1b[X\x1b[1;5H\x1b[P\x1b[1;1H\x1b[@",
+        "\x1b[1;2Hx",
+    );
     same("👨\u{200d}👩 x\x1b[1;20H👍", "ok");
     let s = fed(size(20, 6), "a".as_bytes());
     let mut b = copy(&s);
@@ -139,7 +148,14 @@ fn pending_wrap_insert_and_newline_modes() {
 
 #[test]
 fn unfinished_sequences_go_on_after_a_repaint() {
-    for cut in ["\x1b", "\x1b[3", "\x1b]0;ti", "\x1b]0;ti\x1b", "\x1b(", "\x1bPq#1"] {
+    for cut in [
+        "\x1b",
+        "\x1b[3",
+        "\x1b]0;ti",
+        "\x1b]0;ti\x1b",
+        "\x1b(",
+        "\x1bPq#1",
+    ] {
         let rest = match cut {
             "\x1b" => "[31mx",
             "\x1b[3" => "1mx",
@@ -172,12 +188,18 @@ fn a_repaint_rings_nothing_and_holds_nothing() {
 
 #[test]
 fn leaving_undoes_what_is_set_and_stands_below() {
-    let s = fed(size(20, 6), b"one\r\ntwo\x1b[?1049h\x1b[?1003;1006;2004h\x1b[?25l\x1b[2;3r\x1b[>1u\x1b[3 q");
+    let s = fed(
+        size(20, 6),
+        b"one\r\ntwo\x1b[?1049h\x1b[?1003;1006;2004h\x1b[?25l\x1b[2;3r\x1b[>1u\x1b[3 q",
+    );
     let mut t = fed(s.size(), &s.repaint());
     t.feed(&s.leave());
     assert_eq!(t.cursor(), (2, 0));
     assert_eq!(t.text()[..2], ["one", "two"]);
-    assert_eq!(snapshot(&t).lines().next(), snapshot(&fed(s.size(), b"")).lines().next());
+    assert_eq!(
+        snapshot(&t).lines().next(),
+        snapshot(&fed(s.size(), b"")).lines().next()
+    );
     let fresh = Screen::new(size(20, 6)).leave();
     assert!(fresh.len() < 50, "{}", String::from_utf8_lossy(&fresh));
 }
@@ -270,8 +292,14 @@ fn stream() -> impl Strategy<Value = Vec<u8>> {
 
 /// REP is left out: what it repeats can be restored only where an erased cell is on the screen.
 fn cases() -> ProptestConfig {
-    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok());
-    ProptestConfig { cases: cases.unwrap_or(400), failure_persistence: None, ..ProptestConfig::default() }
+    let cases = std::env::var("PROPTEST_CASES")
+        .ok()
+        .and_then(|n| n.parse().ok());
+    ProptestConfig {
+        cases: cases.unwrap_or(400),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
 }
 
 proptest! {
@@ -349,7 +377,10 @@ fn cells(n: u16) -> std::num::NonZeroU16 {
 fn vt100_text(bytes: &[u8]) -> Vec<String> {
     let mut p = vt100::Parser::new(cells(6), cells(20), 0);
     p.process(bytes);
-    p.screen().rows(0, 20).map(|l| l.trim_end().to_owned()).collect()
+    p.screen()
+        .rows(0, 20)
+        .map(|l| l.trim_end().to_owned())
+        .collect()
 }
 
 proptest! {
