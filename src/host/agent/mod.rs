@@ -355,7 +355,7 @@ impl Agent {
             .belief
             .next_change(at)
             .map(|t| now.saturating_add(Duration::from_millis(t.saturating_sub(at))));
-        [state, self.process.wake(), self.output.wake(now), self.finishing]
+        [state, self.process.wake(), self.finishing]
             .into_iter()
             .flatten()
             .min()

@@ -183,3 +183,24 @@ async fn the_exit_status_reaches_the_client_after_all_output() {
     assert!(c.text().contains("50000"));
     soon("the session's end", session.host).await.expect("joined").expect("ended well");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn queries_are_answered_by_the_host_and_reports_passed_on_with_the_agents_name() {
+    // Asks for the cursor's place, shows what it is told, then says that it waits.
+    let script = "stty raw -echo; printf 'ab\\033[6n'; a=$(dd bs=1 count=6 2>/dev/null | tr '\\033' E); \
+                  printf 'told %s.' \"$a\"; printf '\\033]7501;state=blocked:kind=question\\033\\\\'; read x";
+    let session = Session::start(vec![sh(1, script)], Ends::default()).await;
+    let blocked = "blocked(question)";
+    session.until(blocked, |s| s.agents[0].state.to_string() == blocked).await;
+    let mut with = attach(1, 1, SIZE, None);
+    with.terminal.program_status = Some(true);
+    let mut c = session.attach(with).await;
+    c.until_text("told E[1;3R.").await;
+    let id = format!("id={}/1", session.status().await.spec.id);
+    c.until("the report", |c| {
+        let text = String::from_utf8_lossy(&c.bytes).into_owned();
+        text.contains("\x1b]7501;") && text.contains(&id) && text.contains("state=blocked")
+    })
+    .await;
+    session.terminate().await;
+}
