@@ -6,6 +6,7 @@ mod answer;
 mod classify;
 mod core;
 mod drawn;
+mod flood;
 mod handler;
 pub mod keys;
 mod paint;
@@ -31,3 +32,5 @@ pub use plain::Plain;
 pub use scan::{Piece, Query, Scanner, What};
 pub use screen::Screen;
 pub use scrolled::{Scrolled, ScrolledLine};
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
