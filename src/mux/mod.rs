@@ -6,6 +6,7 @@ mod answer;
 mod classify;
 mod core;
 mod drawn;
+mod flood;
 mod handler;
 mod history;
 pub mod keys;
@@ -37,3 +38,5 @@ pub use reader::HistoryReader;
 pub use scan::{Piece, Query, Scanner, What};
 pub use screen::Screen;
 pub use scrolled::{Scrolled, ScrolledLine};
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
