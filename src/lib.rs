@@ -1,6 +1,7 @@
 //! `remote`: AI agents on machines that are not your laptop. The rooms and which may import which are in
 //! ARCHITECTURE.md; tests/layers.rs holds them to it.
 
+pub mod aws;
 pub mod cli;
 pub mod client;
 pub mod config;

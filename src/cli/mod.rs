@@ -1,1 +1,145 @@
-//! (being built)
+//! The command line: one verb per file, its help text the doc comment of its `Args`. Nothing here decides
+//! what a verb means; that is in client/ and host/. A verb is one line in each of three places below.
+
+mod aliases;
+pub mod allow;
+mod call;
+pub mod complete;
+mod completions;
+mod config;
+mod ctx;
+mod doctor;
+mod init;
+mod report;
+mod ui;
+mod util;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+
+pub use ctx::Ctx;
+pub use ui::{Cell, Color, ColorChoice, Stage, Table, Ui, age, confirm, prompt, span};
+
+use crate::error::{Error, Result};
+
+/// Run AI coding agents on machines that are not your laptop: dispatch, attach, leave, resume
+///
+/// `remote.x.y` is `remote x y`: as a link to this program of that name, or as the shell function that
+/// `remote aliases` makes.
+#[derive(Debug, Parser)]
+#[command(
+    name = "remote",
+    bin_name = "remote",
+    version,
+    propagate_version = false
+)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+#[command(disable_help_subcommand = true, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    pub globals: Globals,
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What every verb takes.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Globals {
+    /// When to use colours; by itself on a terminal, unless NO_COLOR is set or TERM is dumb
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
+    #[arg(help_heading = "Global options")]
+    pub color: ColorChoice,
+    /// Set a configuration value for this run only; may be repeated
+    #[arg(long = "config", global = true, value_name = "KEY=VALUE")]
+    #[arg(help_heading = "Global options")]
+    pub config: Vec<String>,
+}
+
+/// The verbs, in the order of `remote --help`.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    Init(init::Args),
+    Config(config::Args),
+    Doctor(doctor::Args),
+    Completions(completions::Args),
+    Aliases(aliases::Args),
+    #[command(hide = true)]
+    Util(util::Args),
+}
+
+impl Verb {
+    /// Needs no runtime with workers: reads and prints only.
+    fn is_light(&self) -> bool {
+        matches!(
+            self,
+            Self::Config(_) | Self::Completions(_) | Self::Aliases(_) | Self::Util(_)
+        )
+    }
+
+    /// Must work where the configuration is wrong: it gets the built-in one then.
+    fn is_lenient(&self) -> bool {
+        self.is_light() || matches!(self, Self::Doctor(_) | Self::Init(_))
+    }
+
+    async fn run(self, ctx: &Ctx) -> Result<ExitCode> {
+        match self {
+            Self::Init(args) => init::run(args, ctx).await,
+            Self::Config(args) => config::run(args, ctx).await,
+            Self::Doctor(args) => doctor::run(args, ctx).await,
+            Self::Completions(args) => completions::run(args, ctx).await,
+            Self::Aliases(args) => aliases::run(args, ctx).await,
+            Self::Util(args) => util::run(args, ctx).await,
+        }
+    }
+}
+
+/// The command line as clap knows it: for help, man pages and completion.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// Runs the program.
+pub fn run(argv: Vec<OsString>) -> ExitCode {
+    match complete::answer(&argv) {
+        Ok(false) => {}
+        Ok(true) => return ExitCode::SUCCESS,
+        Err(e) => return report::print(&Error::user(e.to_string()), ColorChoice::Auto),
+    }
+    let cli = match Cli::try_parse_from(call::expand(argv)) {
+        Ok(cli) => cli,
+        Err(e) => {
+            // Where even printing fails there is nobody to tell.
+            let _ = e.print();
+            return ExitCode::from(u8::try_from(e.exit_code()).unwrap_or(2));
+        }
+    };
+    let color = cli.globals.color;
+    execute(cli).unwrap_or_else(|e| report::print(&e, color))
+}
+
+fn execute(cli: Cli) -> Result<ExitCode> {
+    let ctx = Ctx::new(&cli.globals, cli.verb.is_lenient())?;
+    let runtime = if cli.verb.is_light() {
+        tokio::runtime::Builder::new_current_thread().build()
+    } else {
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+    }
+    .map_err(|e| Error::internal("cannot start the runtime").because(e))?;
+    let outcome = runtime.block_on(cli.verb.run(&ctx));
+    // A thread that still reads stdin must not keep us here.
+    runtime.shutdown_background();
+    outcome
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn clap_agrees_with_itself() {
+        super::command().debug_assert();
+    }
+}

@@ -1,5 +1,20 @@
-//! What a person has set: directories, the configuration file, agents as data.
+//! What a person has set: directories, the configuration file, agents as data. Values come in layers
+//! (built in, config.toml, .remote.toml, REMOTE_*, flags), and each remembers the one it came from.
 
+mod agent;
+mod agents;
+mod allowed;
+mod edit;
+mod file;
+mod keys;
 mod paths;
+mod settings;
+mod value;
 
+pub use agent::AgentDef;
+pub use allowed::RepoCommands;
+pub use edit::set_in_file;
+pub use keys::{KEYS, Key, meant_variable};
 pub use paths::{Paths, SessionDir};
+pub use settings::{Config, Problem, REPO_FILE};
+pub use value::{Origin, Shape, Value, parse_duration};

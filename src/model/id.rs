@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn generated_names_parse_and_match_by_prefix() -> Result<(), Box<dyn std::error::Error>> {
-        let id = SessionId::generate()?;
+        let id = SessionId::generate().map_err(|e| e.to_string())?;
         assert_eq!(id.as_str().parse::<SessionId>()?, id);
         assert!(id.matches(&id.short()[..2]) && id.matches("session-") && id.matches(id.as_str()));
         assert!(!id.matches("0"));

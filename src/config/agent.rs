@@ -1,0 +1,158 @@
+//! An agent as data: the argv that starts it on a task, the one that goes on where it left off, and what
+//! each mode adds. Nothing here knows any agent by name.
+
+use std::collections::BTreeMap;
+
+use super::Origin;
+use crate::model::Mode;
+
+const TASK: &str = "{task}";
+const MODE: &str = "{mode}";
+
+/// How to run an agent program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgentDef {
+    /// The program and its arguments. `{task}` stands for the task, which is appended where it does not
+    /// occur; a word `{mode}` for the mode's arguments, which else come last but before an appended task.
+    pub command: Vec<String>,
+    /// The same, to go on where it left off; empty where the program cannot.
+    pub resume: Vec<String>,
+    pub env: BTreeMap<String, String>,
+    /// A shell command to run before the agent, in its directory.
+    pub setup: Option<String>,
+    /// Further arguments in careful mode.
+    pub careful: Vec<String>,
+    /// Further arguments in autonomous mode.
+    pub autonomous: Vec<String>,
+    /// Where it was set last.
+    pub origin: Origin,
+}
+
+impl Default for AgentDef {
+    fn default() -> Self {
+        Self {
+            command: Vec::new(),
+            resume: Vec::new(),
+            env: BTreeMap::new(),
+            setup: None,
+            careful: Vec::new(),
+            autonomous: Vec::new(),
+            origin: Origin::BuiltIn,
+        }
+    }
+}
+
+impl AgentDef {
+    /// The argv for a task in a mode. Without a task every word that holds `{task}` is left out, and with
+    /// it an option right before it, so that the program starts as if called with none.
+    pub fn argv(&self, task: &str, mode: Mode) -> Vec<String> {
+        let appended = !self.command.iter().any(|w| w.contains(TASK));
+        let mut argv: Vec<String> = Vec::new();
+        for word in self.with_mode(&self.command, mode) {
+            if !word.contains(TASK) {
+                argv.push(word);
+            } else if !task.is_empty() {
+                argv.push(word.replace(TASK, task));
+            } else if word == TASK && argv.len() > 1 && argv.last().is_some_and(|w| is_option(w)) {
+                argv.pop();
+            }
+        }
+        if appended && !task.is_empty() {
+            if task.starts_with('-') {
+                // Or the program would take the task for an option.
+                argv.push("--".to_owned());
+            }
+            argv.push(task.to_owned());
+        }
+        argv
+    }
+
+    /// The argv that goes on where it left off; empty where the program cannot.
+    pub fn resume_argv(&self, mode: Mode) -> Vec<String> {
+        if self.resume.is_empty() {
+            return Vec::new();
+        }
+        self.with_mode(&self.resume, mode)
+    }
+
+    /// The program that must be there for this agent to run.
+    pub fn program(&self) -> &str {
+        self.command.first().map_or("", String::as_str)
+    }
+
+    fn with_mode(&self, words: &[String], mode: Mode) -> Vec<String> {
+        let extra = match mode {
+            Mode::Autonomous => &self.autonomous,
+            Mode::Careful => &self.careful,
+        };
+        if words.iter().any(|w| w == MODE) {
+            let mut argv = Vec::new();
+            for word in words {
+                if word == MODE {
+                    argv.extend_from_slice(extra);
+                } else {
+                    argv.push(word.clone());
+                }
+            }
+            argv
+        } else {
+            [words, extra.as_slice()].concat()
+        }
+    }
+}
+
+fn is_option(word: &str) -> bool {
+    word.starts_with('-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn agent(command: &[&str]) -> AgentDef {
+        AgentDef {
+            command: command.iter().map(|w| (*w).to_owned()).collect(),
+            autonomous: vec!["--yolo".to_owned()],
+            ..AgentDef::default()
+        }
+    }
+
+    #[test]
+    fn the_task_is_placed_or_appended() {
+        let plain = agent(&["a", "-x"]);
+        assert_eq!(plain.argv("do", Mode::Careful), ["a", "-x", "do"]);
+        assert_eq!(
+            plain.argv("do", Mode::Autonomous),
+            ["a", "-x", "--yolo", "do"]
+        );
+        assert_eq!(plain.argv("--rf", Mode::Careful), ["a", "-x", "--", "--rf"]);
+        assert_eq!(plain.argv("", Mode::Careful), ["a", "-x"]);
+        let placed = agent(&["a", "--prompt={task}"]);
+        assert_eq!(
+            placed.argv("-x $y", Mode::Autonomous),
+            ["a", "--prompt=-x $y", "--yolo"]
+        );
+        assert_eq!(placed.argv("", Mode::Careful), ["a"]);
+    }
+
+    #[test]
+    fn without_a_task_its_option_goes_too() {
+        let shell = agent(&["sh", "-c", "{task}"]);
+        assert_eq!(
+            shell.argv("ls | wc", Mode::Careful),
+            ["sh", "-c", "ls | wc"]
+        );
+        assert_eq!(shell.argv("", Mode::Careful), ["sh"]);
+    }
+
+    #[test]
+    fn the_modes_arguments_can_be_placed() {
+        let placed = agent(&["npx", "a", "{mode}", "run", "{task}"]);
+        assert_eq!(
+            placed.argv("t", Mode::Autonomous),
+            ["npx", "a", "--yolo", "run", "t"]
+        );
+        assert_eq!(placed.argv("t", Mode::Careful), ["npx", "a", "run", "t"]);
+        assert!(placed.resume_argv(Mode::Careful).is_empty());
+    }
+}

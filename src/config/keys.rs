@@ -1,0 +1,206 @@
+//! Every key there is: its shape, its variable, and what it is for. Files, variables, `config show`,
+//! completion and remote.toml(5) all go by this table.
+
+use super::value::Shape;
+
+/// A key of the configuration.
+#[derive(Debug)]
+pub struct Key {
+    /// Dotted: `ssh.host`.
+    pub name: &'static str,
+    pub shape: Shape,
+    /// The variable that sets it.
+    pub env: &'static str,
+    /// Whether a repository's `.remote.toml` may set it.
+    pub in_repo: bool,
+    /// What holds where nothing is set, as it would be written.
+    pub default: Option<&'static str>,
+    pub help: &'static str,
+}
+
+/// What `provider` may be.
+const PROVIDERS: &[&str] = &["local", "ssh", "ec2"];
+const MODES: &[&str] = &["autonomous", "careful"];
+
+const fn key(name: &'static str, shape: Shape, env: &'static str, help: &'static str) -> Key {
+    Key {
+        name,
+        shape,
+        env,
+        in_repo: false,
+        default: None,
+        help,
+    }
+}
+
+impl Key {
+    const fn in_repo(mut self) -> Self {
+        self.in_repo = true;
+        self
+    }
+
+    const fn default(mut self, value: &'static str) -> Self {
+        self.default = Some(value);
+        self
+    }
+}
+
+/// All keys, in the order in which they are shown.
+pub const KEYS: &[Key] = &[
+    key(
+        "provider",
+        Shape::Choice(PROVIDERS),
+        "REMOTE_PROVIDER",
+        "Where sessions run",
+    )
+    .in_repo()
+    .default("local"),
+    key(
+        "ssh.host",
+        Shape::Text,
+        "REMOTE_HOST",
+        "The machine of the ssh provider, as ssh takes it: me@box, or a Host of ~/.ssh/config",
+    ),
+    key(
+        "agent",
+        Shape::Text,
+        "REMOTE_AGENT",
+        "The agent that runs a task",
+    )
+    .in_repo()
+    .default("claude"),
+    key(
+        "mode",
+        Shape::Choice(MODES),
+        "REMOTE_MODE",
+        "Whether agents ask for permission; by default careful on local and ssh, autonomous on ec2",
+    ),
+    key(
+        "ttl",
+        Shape::Duration,
+        "REMOTE_TTL",
+        "A session ends this long after its start, whatever happens",
+    )
+    .in_repo(),
+    key(
+        "idle",
+        Shape::Duration,
+        "REMOTE_IDLE",
+        "A session ends after this long without output, CPU use and anybody attached",
+    ),
+    key(
+        "linger",
+        Shape::Duration,
+        "REMOTE_LINGER",
+        "A session ends this long after its work is over and nobody is attached",
+    ),
+    key(
+        "wait_limit",
+        Shape::Duration,
+        "REMOTE_WAIT_LIMIT",
+        "A session ends after an agent has waited this long for an answer",
+    ),
+    key(
+        "setup",
+        Shape::Text,
+        "REMOTE_SETUP",
+        "A shell command to run before the agents",
+    )
+    .in_repo(),
+    key(
+        "check",
+        Shape::Text,
+        "REMOTE_CHECK",
+        "A shell command that says whether the work is good",
+    )
+    .in_repo(),
+    key(
+        "repo",
+        Shape::Text,
+        "REMOTE_REPO",
+        "The repository to work on",
+    )
+    .in_repo(),
+    key(
+        "profile",
+        Shape::Text,
+        "REMOTE_PROFILE",
+        "The profile of the AWS configuration",
+    )
+    .in_repo(),
+    key("region", Shape::Text, "REMOTE_REGION", "The AWS region").in_repo(),
+    key(
+        "instance",
+        Shape::Text,
+        "REMOTE_INSTANCE",
+        "The EC2 instance type",
+    )
+    .in_repo(),
+    key(
+        "detach_key",
+        Shape::Text,
+        "REMOTE_DETACH_KEY",
+        "A further key that leaves an attached session, by its tmux name: C-]",
+    ),
+    key(
+        "scrollback",
+        Shape::Count(1_000_000),
+        "REMOTE_SCROLLBACK",
+        "Lines above the screen that attach brings into the terminal's own scrollback",
+    )
+    .default("1000"),
+];
+
+/// The key of that name.
+pub fn find(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|k| k.name == name)
+}
+
+/// The name nearest to what was written, where one is near enough to be meant.
+pub fn nearest<'a>(written: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    names
+        .into_iter()
+        .map(|name| (strsim::damerau_levenshtein(written, name), name))
+        .filter(|(distance, name)| *distance <= 1 + name.len() / 4)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}
+
+/// The variable that `written` was meant to be, where it is none but near to one.
+pub fn meant_variable(written: &str) -> Option<&'static str> {
+    let tail = |name: &'static str| name.strip_prefix("REMOTE_");
+    let near = nearest(
+        written.strip_prefix("REMOTE_")?,
+        KEYS.iter().filter_map(|k| tail(k.env)),
+    )?;
+    let key = KEYS.iter().find(|k| tail(k.env) == Some(near))?;
+    (key.env != written).then_some(key.env)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_of_the_finger_is_near_and_another_word_is_not() {
+        let names = || KEYS.iter().map(|k| k.name);
+        assert_eq!(nearest("provder", names()), Some("provider"));
+        assert_eq!(nearest("wait-limit", names()), Some("wait_limit"));
+        assert_eq!(nearest("tll", names()), Some("ttl"));
+        assert_eq!(nearest("banana", names()), None);
+        assert_eq!(meant_variable("REMOTE_PROVIDR"), Some("REMOTE_PROVIDER"));
+        assert_eq!(meant_variable("REMOTE_PROVIDER"), None);
+        for of_the_host in ["REMOTE_SESSION", "REMOTE_AGENT_SOCKET"] {
+            assert_eq!(meant_variable(of_the_host), None);
+        }
+    }
+
+    #[test]
+    fn defaults_are_of_their_own_shape() {
+        for key in KEYS {
+            if let Some(default) = key.default {
+                assert!(key.shape.parse(default).is_ok(), "{}", key.name);
+            }
+        }
+    }
+}

