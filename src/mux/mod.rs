@@ -38,5 +38,3 @@ pub use reader::HistoryReader;
 pub use scan::{Piece, Query, Scanner, What};
 pub use screen::Screen;
 pub use scrolled::{Scrolled, ScrolledLine};
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
