@@ -91,10 +91,6 @@ fn leaving_resets_every_mode_of_the_terminal() {
     assert_eq!(t.emulator().modes(), clean);
     let text = t.text().join("\n");
     assert!(
-        text.contains("before"),
-        "the shell's screen is back:\n{text}"
-    );
-    assert!(
         text.contains(" icanon") && text.contains(" echo "),
         "{text}"
     );
