@@ -128,7 +128,25 @@ async fn join(ctx: &Ctx, known: &Known, agent: u32, how: How, dial: HostDial) ->
     let report = report
         .map_err(|e| Error::internal("attach failed").because(e))?
         .map_err(|e| Error::internal("no random numbers").because(e))?;
+    write_stats(&report);
     tell(ctx, known, agent, report)
+}
+
+/// How the link fared, as JSON in the file that REMOTE_ATTACH_STATS names: for tests and measurements. What
+/// cannot be written is not worth a word to the person who has just left.
+fn write_stats(report: &Report) {
+    if let Some(file) = std::env::var_os("REMOTE_ATTACH_STATS") {
+        let s = &report.stats;
+        let stats = serde_json::json!({
+            "dials": s.dials,
+            "attached": s.attached,
+            "lost": s.lost,
+            "resumed_bytes": s.by_bytes,
+            "resumed_repaint": s.by_repaint,
+            "gaps": s.gaps,
+        });
+        let _ = std::fs::write(file, stats.to_string());
+    }
 }
 
 fn size_without_terminal(known: &Known, agent: u32) -> crate::model::Size {
@@ -179,8 +197,7 @@ fn tell(ctx: &Ctx, known: &Known, agent: u32, report: Report) -> Result<ExitCode
     }
     if report.undelivered > 0 && !matches!(report.ending, Ending::Ended(_)) {
         let n = report.undelivered;
-        ctx.ui
-            .warn(format!("{n} typed bytes never reached {name}"));
+        ctx.ui.warn(format!("{n} typed bytes never reached {name}"));
     }
     match report.ending {
         Ending::Left => {

@@ -162,7 +162,10 @@ mod tests {
             agents(&three, 0),
             ("2 working, 1 blocked".to_owned(), Some(Color::Yellow))
         );
-        assert_eq!(agents(&status(&[blocked]), 61_000).0, "blocked(question) 1m");
+        assert_eq!(
+            agents(&status(&[blocked]), 61_000).0,
+            "blocked(question) 1m"
+        );
         assert_eq!(agents(&status(&[]), 0).0, "-");
     }
 

@@ -180,7 +180,11 @@ impl Hub {
         }
         SessionStatus {
             spec: inner.spec.clone(),
-            agents: inner.agents.values().map(|e| e.report.status.clone()).collect(),
+            agents: inner
+                .agents
+                .values()
+                .map(|e| e.report.status.clone())
+                .collect(),
             attached: inner
                 .agents
                 .values()

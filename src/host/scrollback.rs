@@ -82,11 +82,16 @@ mod tests {
         let size = Size { cols: 20, rows: 5 };
         for n in 1..=12 {
             let line = format!("line {n}\r\n");
-            history.append(HistoryKind::Output, line.as_bytes(), 1, || (size, Vec::new()));
+            history.append(HistoryKind::Output, line.as_bytes(), 1, || {
+                (size, Vec::new())
+            });
         }
         let lines = make(dir.path(), 3).expect("reads");
         // Lines 9 to 12 and the empty one below are on the screen.
-        assert_eq!(String::from_utf8_lossy(&lines), "line 6\r\nline 7\r\nline 8\r\n");
+        assert_eq!(
+            String::from_utf8_lossy(&lines),
+            "line 6\r\nline 7\r\nline 8\r\n"
+        );
         let screen = replay(dir.path(), 1).expect("reads");
         assert_eq!(screen.text()[0], "line 9");
     }

@@ -180,6 +180,17 @@ impl TestEnv {
         self.sessions_dir().join(session)
     }
 
+    /// Kills a session's host as the kernel would, and waits until all of it is gone: its threads go one by
+    /// one, and its sockets with the last.
+    pub fn kill_host(&self, session: &str) -> u32 {
+        let endpoint = self.endpoint(session);
+        kill(endpoint.pid, Signal::KILL);
+        await_true("the host's end", SOON, || {
+            std::os::unix::net::UnixStream::connect(&endpoint.socket).is_err()
+        });
+        endpoint.pid
+    }
+
     /// What the session's host says how to reach it; waits until it does.
     pub fn endpoint(&self, session: &str) -> HostEndpoint {
         let path = self.session_dir(session).join("endpoint.json");

@@ -15,7 +15,13 @@ use crate::stream::Judge;
 const CUTS: usize = 25;
 /// Half of the cuts happen while more than this is on its way to the client.
 const IN_FLIGHT: usize = 64 * 1024;
-const KIB_PER_SECOND: u32 = 1400;
+const KIB_PER_SECOND: u32 = 1300;
+/// Each way.
+const DELAY: Duration = Duration::from_millis(30);
+/// How long each connection lives at least.
+const HOLDS: Duration = Duration::from_millis(2100);
+/// How long the line may take to fill before a cut that wants it full.
+const FILLS: Duration = Duration::from_millis(500);
 /// More than the host keeps in memory for those who come back.
 const FAR: u64 = 2 * 1024 * 1024 / crate::agents::LINE;
 
@@ -99,11 +105,15 @@ fn nothing_is_lost_and_nothing_comes_twice() {
         keys: 0,
     };
     run.until("the stream", |r| r.judge.lines > 0);
+    proxy.delay(DELAY);
     let mut in_flight = 0;
     for cut in 0..cuts {
         run.keys(3);
-        let begun = run.judge.lines;
-        run.until("some lines", |r| r.judge.lines > begun + 200);
+        // A link that is lost as soon as it is there is dialled ever more slowly: let it hold.
+        let begun = (run.judge.lines, Instant::now());
+        run.until("some lines", |r| {
+            r.judge.lines > begun.0 + 200 && begun.1.elapsed() > HOLDS
+        });
         let accepted = proxy.accepted();
         in_flight += usize::from(break_it(&proxy, &mut run, &stream, cut));
         run.keys(3);
@@ -147,25 +157,27 @@ fn break_it(proxy: &Proxy, run: &mut Run, stream: &Stream, cut: usize) -> bool {
     match cut % 4 {
         // Output on its way, and a keystroke whose acknowledgement never comes.
         0 => {
-            proxy.freeze(Way::Down);
-            let filled = proxy.wait_held(Way::Down, IN_FLIGHT + 1, SOON);
+            let filled = fill(proxy, run);
             run.keys(2);
             proxy.cut();
             proxy.thaw();
             filled
         }
-        // In the middle of things.
+        // In the middle of a burst, after which the agent rests: little is missed meanwhile.
         1 => {
+            run.terminal.send("p");
+            run.typed.push(b'p');
+            let typed = run.typed.len();
+            run.until("the agent to rest", |_| stream.recorded().len() >= typed);
             run.keys(1);
             proxy.cut();
             false
         }
         // Both ways full: keystrokes that never arrive, output that never arrives.
         2 => {
+            let filled = fill(proxy, run);
             proxy.freeze(Way::Up);
-            proxy.freeze(Way::Down);
             run.keys(4);
-            let filled = proxy.wait_held(Way::Down, IN_FLIGHT + 1, SOON);
             proxy.cut();
             proxy.thaw();
             filled
@@ -183,6 +195,22 @@ fn break_it(proxy: &Proxy, run: &mut Run, stream: &Stream, cut: usize) -> bool {
             false
         }
     }
+}
+
+/// Holds the output back until more than [`IN_FLIGHT`] bytes of it are on the line. How much the host sends
+/// ahead follows from the rate and the round trip that it has seen; where that is too little yet, the stream
+/// goes on for a while.
+fn fill(proxy: &Proxy, run: &mut Run) -> bool {
+    for _ in 0..6 {
+        proxy.freeze(Way::Down);
+        if proxy.wait_held(Way::Down, IN_FLIGHT + 1, FILLS) {
+            return true;
+        }
+        proxy.thaw();
+        let seen = run.judge.lines;
+        run.until("more of the stream", |r| r.judge.lines > seen + 5000);
+    }
+    false
 }
 
 fn first_difference(a: &[u8], b: &[u8]) -> String {

@@ -145,10 +145,7 @@ fn a_dead_hosts_agents_are_lost_and_their_history_stays() {
     await_true("the agent's output", SOON, || {
         String::from_utf8_lossy(&env.raw_logs(&agent)).contains("before the crash")
     });
-    let host = env.endpoint(&session).pid;
-    kill(host, Signal::KILL);
-    await_true("the host's end", SOON, || !alive(host));
-
+    env.kill_host(&session);
     let ran = env.run(&["attach", &session]);
     assert_ne!(ran.code, 0);
     assert!(ran.stderr.contains(&session), "{}", ran.all());
@@ -178,7 +175,7 @@ fn a_new_host_on_a_dead_ones_directory_reports_its_agents_lost() {
     env.await_status("the agent's output", &session, |s| {
         s.agents.iter().all(|a| a.bytes > 10)
     });
-    kill(env.endpoint(&session).pid, Signal::KILL);
+    env.kill_host(&session);
     env.await_no_process();
     let dir = env.session_dir(&session);
     let mut host = env

@@ -46,6 +46,13 @@ impl Judge {
             let Some(mark) = mark else { break };
             let tail = &rest[mark + APC.len()..];
             let Some(length) = find(tail, ST) else { break };
+            if tail[..length].ends_with(b"\x18") {
+                // Cut off in the middle of the mark: this ST is the repaint's.
+                self.repaints += 1;
+                self.repainted = true;
+                rest = &tail[length + ST.len()..];
+                continue;
+            }
             let text = String::from_utf8_lossy(&tail[..length]);
             match text.parse().ok().filter(|_| length == 10) {
                 Some(number) => self.line(number, before),

@@ -46,7 +46,8 @@ fn vim_and_a_flood_go_on_and_the_client_sees_a_repaint() {
     }
 
     let host = env.endpoint(&session).pid;
-    let before: Vec<_> = env.last(&session).expect("status").agents;
+    let both = |s: &remote_compute::model::SessionStatus| s.agents.len() == 2;
+    let before = env.await_status("both agents", &session, both).agents;
     let binary = other_binary(&env);
     let ran = env.run(&[
         "host",

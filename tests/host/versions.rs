@@ -10,13 +10,11 @@ use remote_compute::proto::{
     HEADER, Hello, Message, Op, Outcome, PROTOCOL, RawFrame, Reply, ToClient, ToHost, Version,
     decode_header,
 };
-use rustix::process::Signal;
 
 use crate::agents::says;
 use crate::common::env::TestEnv;
-use crate::common::process::{Ran, alive, kill};
+use crate::common::process::Ran;
 use crate::common::sshd::{Sshd, SshdOptions};
-use crate::common::{SOON, await_true};
 
 fn send(stream: &mut UnixStream, message: &ToClient) {
     let mut out = BytesMut::new();
@@ -80,8 +78,7 @@ fn with_host(protocol: Version, args: &[&str]) -> Ran {
     let endpoint = server.endpoint(&session);
     let mut status = server.last(&session).expect("last.json");
     status.version = "9.9.9".to_owned();
-    kill(endpoint.pid, Signal::KILL);
-    await_true("the host's end", SOON, || !alive(endpoint.pid));
+    server.kill_host(&session);
     std::fs::remove_file(&endpoint.socket).expect("the dead host's socket");
     let listener = UnixListener::bind(&endpoint.socket).expect("a socket in its place");
     std::thread::spawn(move || {
@@ -103,7 +100,7 @@ fn with_host(protocol: Version, args: &[&str]) -> Ran {
 #[test]
 fn a_newer_host_is_refused_with_the_remedy() {
     let major = PROTOCOL.major + 1;
-    let ran = with_host(Version { major, minor: 0 }, &["logs", "SESSION"]);
+    let ran = with_host(Version { major, minor: 0 }, &["send", "SESSION", "hello"]);
     assert_ne!(ran.code, 0, "{}", ran.all());
     let text = &ran.stderr;
     assert!(text.contains(&format!("{major}.0")), "{text}");
@@ -141,8 +138,7 @@ fn something_that_is_no_host_is_an_error_and_no_hang() {
     let command = says("here");
     let session = client.dispatch(&["--provider", "ssh", "--host", "box", "--command", &command]);
     let endpoint = server.endpoint(&session);
-    kill(endpoint.pid, Signal::KILL);
-    await_true("the host's end", SOON, || !alive(endpoint.pid));
+    server.kill_host(&session);
     std::fs::remove_file(&endpoint.socket).expect("the dead host's socket");
     let listener = UnixListener::bind(&endpoint.socket).expect("a socket in its place");
     std::thread::spawn(move || {
@@ -150,7 +146,7 @@ fn something_that_is_no_host_is_an_error_and_no_hang() {
             let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n and much more of this");
         }
     });
-    let ran = client.run(&["logs", &session]);
+    let ran = client.run(&["send", &session, "hello"]);
     assert_ne!(ran.code, 0, "{}", ran.all());
     assert!(!ran.stderr.contains("panicked"), "{}", ran.all());
     let _ = std::fs::remove_file(&endpoint.socket);

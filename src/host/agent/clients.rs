@@ -177,7 +177,10 @@ impl Clients {
                 if let Some(old) = self.list.get_mut(index)
                     && old.conn.is_some()
                 {
-                    old.notice("this terminal has attached again over another connection", true);
+                    old.notice(
+                        "this terminal has attached again over another connection",
+                        true,
+                    );
                     self.flush_now().await;
                     self.close(index, now);
                 }
@@ -217,7 +220,9 @@ impl Clients {
 
     fn forget(&mut self, now: Millis) {
         let old = |c: &Client, within: Millis| {
-            c.attachment.left.is_some_and(|l| now.saturating_sub(l) > within)
+            c.attachment
+                .left
+                .is_some_and(|l| now.saturating_sub(l) > within)
         };
         self.list.retain(|c| !old(c, MEMORY_MS));
         while self.list.iter().filter(|c| c.conn.is_none()).count() >= REMEMBERED {

@@ -19,10 +19,8 @@ use tokio::time::{Instant, Sleep};
 use super::attachment::Scene;
 use super::hub::{Hub, Report, Written};
 use super::state::Belief;
-use crate::model::{
-    AgentSpec, AgentState, AgentStatus, HistoryKind, Millis, Size, now_ms,
-};
-use crate::proto::{Attach, AgentEnded, WireError};
+use crate::model::{AgentSpec, AgentState, AgentStatus, HistoryKind, Millis, Size, now_ms};
+use crate::proto::{AgentEnded, Attach, WireError};
 use clients::{Clients, Event, Stream};
 use output::Output;
 use process::Process;
@@ -367,9 +365,10 @@ impl Agent {
             return false;
         };
         let scene = self.scene();
-        let done = self.clients.iter().all(|c| {
-            c.conn.is_none() || (c.queued() == 0 && c.attachment.has_all(scene))
-        });
+        let done = self
+            .clients
+            .iter()
+            .all(|c| c.conn.is_none() || (c.queued() == 0 && c.attachment.has_all(scene)));
         if done || now >= until {
             self.output.finish(now_ms());
             self.output.sync();

@@ -135,10 +135,17 @@ impl Session {
     }
 
     /// Waits until the status is so.
-    pub async fn until(&self, what: &str, mut so: impl FnMut(&SessionStatus) -> bool) -> SessionStatus {
+    pub async fn until(
+        &self,
+        what: &str,
+        mut so: impl FnMut(&SessionStatus) -> bool,
+    ) -> SessionStatus {
         let mut conn = self.connect().await;
         conn.sender
-            .send(&ToHost::Request(Request { id: 1, op: Op::Watch }))
+            .send(&ToHost::Request(Request {
+                id: 1,
+                op: Op::Watch,
+            }))
             .await
             .expect("sent");
         let wait = async {
@@ -159,7 +166,10 @@ impl Session {
 
     pub async fn attach(&self, attach: Attach) -> Client {
         let mut conn = self.connect().await;
-        conn.sender.send(&ToHost::Attach(attach)).await.expect("sent");
+        conn.sender
+            .send(&ToHost::Attach(attach))
+            .await
+            .expect("sent");
         let first = soon("attached", conn.receiver.next()).await;
         let Some(ToClient::Attached(attached)) = first.expect("readable") else {
             panic!("not attached");
@@ -182,7 +192,10 @@ impl Session {
     pub async fn terminate(self) {
         let outcome = self.ask(Op::Terminate { why: "test".into() }).await;
         assert_eq!(outcome, Outcome::Done);
-        soon("the host's end", self.host).await.expect("joined").expect("ended well");
+        soon("the host's end", self.host)
+            .await
+            .expect("joined")
+            .expect("ended well");
     }
 }
 
@@ -233,7 +246,12 @@ impl Client {
             Ok(None) | Err(_) => return false,
         };
         match message {
-            ToClient::Output { from, to, form, bytes } => {
+            ToClient::Output {
+                from,
+                to,
+                form,
+                bytes,
+            } => {
                 self.frames.push((form, from, to));
                 match form {
                     Form::Raw => {
@@ -248,7 +266,11 @@ impl Client {
                 if self.credit {
                     let window = 256 * 1024;
                     let consumed = self.consumed;
-                    let _ = self.conn.sender.send(&ToHost::Credit { consumed, window }).await;
+                    let _ = self
+                        .conn
+                        .sender
+                        .send(&ToHost::Credit { consumed, window })
+                        .await;
                 }
             }
             ToClient::InputAck(number) => self.acked = number,

@@ -2,6 +2,7 @@
 # An agent for tests: prints numbered lines at a steady rate and writes down every byte that it reads.
 # Usage: stream.pl RECORD PROGRESS KIB_PER_SECOND. Each line is 98 characters, then its number once more in an
 # APC string, which terminals ignore and no repaint repeats: so a raw line can be told from a drawn one.
+# A `p` that it reads makes it print 80 KiB at once and then rest for 1.5 seconds.
 use strict;
 use warnings;
 
@@ -30,17 +31,22 @@ sub put {
     }
 }
 
-while (1) {
+sub lines {
     my $chunk = "";
-    # Ticks are a little longer than asked for; whole seconds tell by how much.
-    my $behind = int((time - $start) * $rate * 1024 / 115) - $n;
-    for (1 .. $per_tick + ($behind > 0 ? min($behind, 500) : 0)) {
+    for (1 .. $_[0]) {
         $n++;
         my $line = sprintf("L%010d ", $n);
         $line .= "abcdefghij" x 9;
         $chunk .= substr($line, 0, 98) . sprintf("\e_%010d\e\\\r\n", $n);
     }
-    put($chunk);
+    return $chunk;
+}
+
+while (1) {
+    # Ticks are a little longer than asked for; whole seconds tell by how much.
+    my $behind = int((time - $start) * $rate * 1024 / 115) - $n;
+    $behind = $behind > 0 ? min($behind, 500) : 0;
+    put(lines($per_tick + $behind));
     if (open(my $p, ">", "$progress.new")) {
         print $p $n;
         close($p);
@@ -56,5 +62,10 @@ while (1) {
         my $got = sysread(STDIN, my $bytes, 65536);
         exit 0 unless $got;
         syswrite($out, $bytes);
+        if ($bytes =~ /p/) {
+            put(lines(720));
+            select(undef, undef, undef, 1.5);
+            $start += 2;
+        }
     }
 }
