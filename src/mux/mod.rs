@@ -2,6 +2,7 @@
 //! apart into text, queries and reports, and the same screen for clients of other sizes. Pure: bytes in,
 //! bytes out, time passed in.
 
+mod actions;
 mod answer;
 mod classify;
 mod core;
@@ -9,6 +10,9 @@ mod drawn;
 mod flood;
 mod handler;
 pub mod keys;
+mod leave;
+#[cfg(test)]
+mod others_tests;
 mod paint;
 mod plain;
 pub mod psp;
@@ -32,5 +36,3 @@ pub use plain::Plain;
 pub use scan::{Piece, Query, Scanner, What};
 pub use screen::Screen;
 pub use scrolled::{Scrolled, ScrolledLine};
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
