@@ -2,8 +2,8 @@
 //! what a verb means; that is in client/ and host/. A verb is one line in each of three places below.
 
 mod aliases;
-mod attach;
 pub mod allow;
+mod attach;
 mod call;
 pub mod complete;
 mod completions;
@@ -28,6 +28,7 @@ mod ssh;
 mod stages;
 mod status;
 mod target;
+mod terminal;
 mod terminate;
 mod ui;
 mod util;
@@ -82,6 +83,7 @@ pub struct Globals {
 pub enum Verb {
     Dispatch(Box<dispatch::Args>),
     Status(status::Args),
+    Attach(attach::Args),
     Logs(logs::Args),
     Replay(replay::Args),
     Send(send::Args),
@@ -124,6 +126,7 @@ impl Verb {
         match self {
             Self::Dispatch(args) => dispatch::run(*args, ctx).await,
             Self::Status(args) => status::run(args, ctx).await,
+            Self::Attach(args) => attach::run(args, ctx).await,
             Self::Logs(args) => logs::run(args, ctx).await,
             Self::Replay(args) => replay::run(args, ctx).await,
             Self::Send(args) => send::run(args, ctx).await,
