@@ -2,38 +2,22 @@
 //! agent, key files (each with its certificate first), then questions. Passphrases are asked for only
 //! once the server has said that it would take the key.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use russh::client::{AuthResult, Handle, KeyboardInteractiveAuthResponse as Answer};
 use russh::keys::agent::AgentIdentity;
-use russh::keys::{Algorithm, Certificate, HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicKey};
-use russh::{AgentAuthError, MethodKind, MethodSet, SendError, Signer};
+use russh::keys::{Algorithm, Certificate, HashAlg, PrivateKey, PrivateKeyWithHashAlg};
+use russh::{AgentAuthError, MethodKind, MethodSet, Signer};
 
 use super::Ask;
-use super::agent::{self, Agent};
+use super::agent::Agent;
 use super::client::{ClientHandler, Registry};
 use super::error::{SshError, SshErrorKind};
+use super::identities::{Candidate, KeyFile, gather};
 use super::resolve::Resolved;
+use super::signers::{ByKey, OnDisk, Probe, ProbeEnd};
 
 const PASSPHRASE_TRIES: usize = 3;
-
-/// A key file of the configuration, as far as it can be read without a passphrase.
-struct KeyFile {
-    path: PathBuf,
-    public: PublicKey,
-    /// `None`: encrypted, or only its public half is here (the agent or a token has the rest).
-    private: Option<Arc<PrivateKey>>,
-}
-
-/// One way to prove who we are by a key.
-enum Candidate {
-    Agent(AgentIdentity),
-    /// A certificate on disk whose key the agent holds.
-    AgentWith(Certificate, String),
-    File(KeyFile),
-    Certificate(Certificate, KeyFile),
-}
 
 struct Attempt<'a> {
     handle: &'a mut Handle<ClientHandler>,
@@ -69,7 +53,7 @@ pub async fn authenticate(
         tried: Vec::new(),
         rsa: None,
     };
-    let (mut agent, candidates) = attempt.candidates().await;
+    let (mut agent, candidates) = gather(r, attempt.handle.agent_session_binding()).await;
     let sure = r.identities_only
         && matches!(candidates.as_slice(), [Candidate::File(k)] if k.private.is_some());
     // With one key that is surely meant, the question which methods there are is a round trip for nothing.
@@ -155,37 +139,6 @@ impl Attempt<'_> {
         ))
     }
 
-    async fn candidates(&self) -> (Option<Agent>, Vec<Candidate>) {
-        if !self.r.publickey {
-            return (None, Vec::new());
-        }
-        let files: Vec<KeyFile> = self
-            .r
-            .identity_files
-            .iter()
-            .filter_map(|p| KeyFile::read(p))
-            .collect();
-        let certificates: Vec<Certificate> = self
-            .r
-            .certificate_files
-            .iter()
-            .cloned()
-            .chain(
-                self.r
-                    .identity_files
-                    .iter()
-                    .map(|p| with_suffix(p, "-cert.pub")),
-            )
-            .filter_map(|p| Certificate::from_openssh(&std::fs::read_to_string(p).ok()?).ok())
-            .collect();
-        let opened = agent::open(&self.r.agent, self.handle.agent_session_binding()).await;
-        let (agent, held) = opened.map_or((None, Vec::new()), |(agent, held)| (Some(agent), held));
-        (
-            agent,
-            order(files, &certificates, held, self.r.identities_only),
-        )
-    }
-
     /// The hash an RSA key signs with; `None` where the server takes SHA-1 only, which we do not do.
     async fn rsa_hash(&mut self) -> Option<HashAlg> {
         if self.rsa.is_none() {
@@ -216,61 +169,64 @@ impl Attempt<'_> {
             }
         }
         self.tried.push(label);
-        let user = self.r.user.clone();
-        let result = match (candidate, agent) {
-            (Candidate::Agent(identity), Some(agent)) => {
-                let signed = match identity {
-                    AgentIdentity::PublicKey { key, .. } => {
-                        self.handle
-                            .authenticate_publickey_with(user, key, hash, agent)
-                            .await
-                    }
-                    AgentIdentity::Certificate { certificate, .. } => {
-                        self.handle
-                            .authenticate_certificate_with(user, certificate, hash, agent)
-                            .await
-                    }
-                };
-                match signed {
-                    Ok(result) => result,
-                    Err(e) => {
-                        self.note(&format!("the agent would not sign: {e}"));
-                        return Ok(Step::On);
-                    }
-                }
+        match (candidate, agent) {
+            (Candidate::Agent(AgentIdentity::PublicKey { key, .. }), Some(agent)) => {
+                let user = &self.r.user;
+                let result = self
+                    .handle
+                    .authenticate_publickey_with(user, key, hash, agent)
+                    .await;
+                self.signed(result)
+            }
+            (Candidate::Agent(AgentIdentity::Certificate { certificate, .. }), Some(agent)) => {
+                self.certificate(certificate, hash, agent).await
             }
             (Candidate::AgentWith(certificate, _), Some(agent)) => {
-                let mut signer = ByKey(agent);
-                match self
-                    .handle
-                    .authenticate_certificate_with(user, certificate, hash, &mut signer)
-                    .await
-                {
-                    Ok(result) => result,
-                    Err(e) => {
-                        self.note(&format!("the agent would not sign: {e}"));
-                        return Ok(Step::On);
-                    }
-                }
+                self.certificate(certificate, hash, &mut ByKey(agent)).await
             }
-            (Candidate::Agent(_) | Candidate::AgentWith(..), None) => return Ok(Step::On),
+            (Candidate::Agent(_) | Candidate::AgentWith(..), None) => Ok(Step::On),
             (Candidate::File(file), _) => {
                 let Some(key) = self.unlock(&file, None, hash).await? else {
                     return Ok(Step::On);
                 };
                 let key = PrivateKeyWithHashAlg::new(key, hash);
-                self.handle.authenticate_publickey(user, key).await?
+                let result = self
+                    .handle
+                    .authenticate_publickey(&self.r.user, key)
+                    .await?;
+                self.took(result)
             }
             (Candidate::Certificate(certificate, file), _) => {
                 let Some(key) = self.unlock(&file, Some(&certificate), hash).await? else {
                     return Ok(Step::On);
                 };
-                self.handle
-                    .authenticate_openssh_cert(user, key, certificate)
-                    .await?
+                self.certificate(certificate, hash, &mut OnDisk(key)).await
             }
-        };
-        self.took(result)
+        }
+    }
+
+    async fn certificate<S: Signer<Error = AgentAuthError>>(
+        &mut self,
+        certificate: Certificate,
+        hash: Option<HashAlg>,
+        signer: &mut S,
+    ) -> Result<Step, SshError> {
+        let user = &self.r.user;
+        let result = self
+            .handle
+            .authenticate_certificate_with(user, certificate, hash, signer)
+            .await;
+        self.signed(result)
+    }
+
+    fn signed(&mut self, result: Result<AuthResult, AgentAuthError>) -> Result<Step, SshError> {
+        match result {
+            Ok(result) => self.took(result),
+            Err(e) => {
+                self.note(&format!("no signature: {e}"));
+                Ok(Step::On)
+            }
+        }
     }
 
     /// The private key; where it is encrypted, only if the server would take it and a person opens it.
@@ -410,197 +366,5 @@ impl Attempt<'_> {
             }
         }
         Ok(Step::On)
-    }
-}
-
-/// Agent's keys that the configuration names, in its order; then the agent's others; then key files
-/// that the agent does not hold. Each key's certificate goes before it.
-fn order(
-    files: Vec<KeyFile>,
-    certificates: &[Certificate],
-    held: Vec<AgentIdentity>,
-    only: bool,
-) -> Vec<Candidate> {
-    let named = |identity: &AgentIdentity| {
-        let key = identity.public_key();
-        files
-            .iter()
-            .position(|f| f.public.key_data() == key.key_data())
-            .or_else(|| {
-                let certified = certificates
-                    .iter()
-                    .position(|c| c.public_key() == key.key_data());
-                certified.map(|index| index.saturating_add(files.len()))
-            })
-    };
-    let mut agent: Vec<(usize, AgentIdentity)> = held
-        .into_iter()
-        .filter_map(|identity| match named(&identity) {
-            Some(index) => Some((index, identity)),
-            None => (!only).then_some((usize::MAX, identity)),
-        })
-        .collect();
-    agent.sort_by_key(|(index, _)| *index);
-    let mut candidates: Vec<Candidate> = Vec::new();
-    let mut in_agent: Vec<PublicKey> = Vec::new();
-    for (_, identity) in agent {
-        if let AgentIdentity::PublicKey { key, comment } = &identity {
-            in_agent.push(key.clone());
-            let certified = certificates
-                .iter()
-                .filter(|c| c.public_key() == key.key_data());
-            candidates.extend(certified.map(|c| Candidate::AgentWith(c.clone(), comment.clone())));
-        }
-        candidates.push(Candidate::Agent(identity));
-    }
-    for file in files {
-        if in_agent
-            .iter()
-            .any(|k| k.key_data() == file.public.key_data())
-        {
-            continue;
-        }
-        for c in certificates
-            .iter()
-            .filter(|c| c.public_key() == file.public.key_data())
-        {
-            candidates.push(Candidate::Certificate(c.clone(), file.again()));
-        }
-        candidates.push(Candidate::File(file));
-    }
-    candidates
-}
-
-impl KeyFile {
-    fn read(path: &Path) -> Option<Self> {
-        let public = || std::fs::read_to_string(with_suffix(path, ".pub")).ok();
-        let public = || PublicKey::from_openssh(&public()?).ok();
-        let Ok(text) = std::fs::read_to_string(path) else {
-            return Some(Self {
-                path: path.to_owned(),
-                public: public()?,
-                private: None,
-            });
-        };
-        if let Ok(key) = russh::keys::decode_secret_key(&text, None) {
-            let public = key.public_key().clone();
-            return Some(Self {
-                path: path.to_owned(),
-                public,
-                private: Some(Arc::new(key)),
-            });
-        }
-        // Encrypted: OpenSSH's format has the public half in clear, others need the .pub beside them.
-        let inside = || {
-            PrivateKey::from_openssh(&text)
-                .ok()
-                .map(|k| k.public_key().clone())
-        };
-        // IdentityFile may name a public key, for one that the agent holds.
-        let itself = || PublicKey::from_openssh(&text).ok();
-        let public = inside().or_else(public).or_else(itself)?;
-        Some(Self {
-            path: path.to_owned(),
-            public,
-            private: None,
-        })
-    }
-
-    fn again(&self) -> Self {
-        Self {
-            path: self.path.clone(),
-            public: self.public.clone(),
-            private: self.private.clone(),
-        }
-    }
-}
-
-impl Candidate {
-    fn describe(&self) -> (Algorithm, String) {
-        match self {
-            Self::Agent(identity) => {
-                let key = identity.public_key();
-                let kind = match identity {
-                    AgentIdentity::PublicKey { .. } => "key",
-                    AgentIdentity::Certificate { .. } => "certificate",
-                };
-                let name = match identity.comment() {
-                    "" => key.fingerprint(HashAlg::Sha256).to_string(),
-                    comment => comment.to_owned(),
-                };
-                (key.algorithm(), format!("the agent's {kind} {name}"))
-            }
-            Self::AgentWith(c, name) => {
-                let key = PublicKey::new(c.public_key().clone(), "");
-                (
-                    key.algorithm(),
-                    format!(
-                        "the certificate {:?} with the agent's key {name}",
-                        c.key_id()
-                    ),
-                )
-            }
-            Self::File(file) => (
-                file.public.algorithm(),
-                format!("the key {}", file.path.display()),
-            ),
-            Self::Certificate(c, file) => {
-                let label = format!(
-                    "the certificate {:?} with {}",
-                    c.key_id(),
-                    file.path.display()
-                );
-                (file.public.algorithm(), label)
-            }
-        }
-    }
-}
-
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
-}
-
-/// Has the agent sign for a certificate with the bare key: agents look up what they hold, and this one
-/// does not hold the certificate.
-struct ByKey<'a>(&'a mut Agent);
-
-impl Signer for ByKey<'_> {
-    type Error = AgentAuthError;
-    async fn auth_sign(
-        &mut self,
-        key: &AgentIdentity,
-        hash: Option<HashAlg>,
-        data: Vec<u8>,
-    ) -> Result<Vec<u8>, AgentAuthError> {
-        let bare = AgentIdentity::from(key.public_key().into_owned());
-        self.0.auth_sign(&bare, hash, data).await
-    }
-}
-
-/// Signs nothing: it only learns that the server would take the key.
-struct Probe;
-
-enum ProbeEnd {
-    Taken,
-    Gone,
-}
-
-impl From<SendError> for ProbeEnd {
-    fn from(_: SendError) -> Self {
-        Self::Gone
-    }
-}
-
-impl Signer for Probe {
-    type Error = ProbeEnd;
-    async fn auth_sign(
-        &mut self,
-        _: &AgentIdentity,
-        _: Option<HashAlg>,
-        _: Vec<u8>,
-    ) -> Result<Vec<u8>, ProbeEnd> {
-        Err(ProbeEnd::Taken)
     }
 }

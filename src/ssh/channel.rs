@@ -18,7 +18,7 @@ use russh::client::Msg;
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::client::Meter;
+use super::client::{Meter, Side};
 use super::connect::Inner;
 
 /// How a connection treats a channel that is not read.
@@ -140,16 +140,30 @@ impl AsyncRead for Channel {
                 return Poll::Ready(Ok(()));
             };
             // `wait` keeps no state of its own: a new future at each poll loses nothing.
-            let message = match pin!(read.wait()).poll(cx) {
-                Poll::Pending => return Poll::Pending,
+            let polled = {
+                let waiting = pin!(read.wait());
+                waiting.poll(cx)
+            };
+            let message = match polled {
+                Poll::Pending => {
+                    this.meter.park(Side::Read, cx.waker());
+                    if this.meter.overflowed() && this.meter.empty() {
+                        return this.ended();
+                    }
+                    return Poll::Pending;
+                }
                 Poll::Ready(message) => message,
             };
             match message {
                 Some(ChannelMsg::Data { data }) => {
+                    this.meter.taken();
                     this.meter.read(data.len());
                     this.rest = data;
                 }
-                Some(ChannelMsg::ExtendedData { data, .. }) => this.meter.read(data.len()),
+                Some(ChannelMsg::ExtendedData { data, .. }) => {
+                    this.meter.taken();
+                    this.meter.read(data.len());
+                }
                 Some(ChannelMsg::Eof) => {
                     this.end = End::Eof;
                     return Poll::Ready(Ok(()));
@@ -187,7 +201,7 @@ impl AsyncWrite for Channel {
         }
         match Pin::new(&mut this.tx).poll_write(cx, buf) {
             Poll::Pending => {
-                this.meter.park(cx.waker());
+                this.meter.park(Side::Write, cx.waker());
                 if this.meter.closed() {
                     return Poll::Ready(Err(broken(this)));
                 }
@@ -209,7 +223,7 @@ impl AsyncWrite for Channel {
         }
         match Pin::new(&mut this.tx).poll_shutdown(cx) {
             Poll::Pending => {
-                this.meter.park(cx.waker());
+                this.meter.park(Side::Write, cx.waker());
                 Poll::Pending
             }
             Poll::Ready(result) => {

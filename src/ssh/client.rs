@@ -9,7 +9,7 @@ use std::task::Waker;
 use russh::client::{self, ChannelOpenHandle, DisconnectReason, Msg, Session};
 use russh::keys::PublicKeyOrCertificate;
 use russh::{ChannelId, ChannelOpenFailure};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 use super::error::SshError;
 use super::trust::Judge;
@@ -23,13 +23,24 @@ const OVERHEAD: i64 = 128;
 pub struct Meter {
     /// Bytes queued and not yet read. May dip below zero: a reader can be quicker than the counting.
     held: AtomicI64,
+    /// Messages of data that russh holds for us.
+    queued: AtomicI64,
     overflow: AtomicBool,
     closed: AtomicBool,
-    writer: Mutex<Option<Waker>>,
+    wakers: Mutex<[Option<Waker>; 2]>,
+    over: Notify,
+}
+
+/// Which side of a channel waits.
+#[derive(Debug, Clone, Copy)]
+pub enum Side {
+    Read,
+    Write,
 }
 
 impl Meter {
     fn add(&self, bytes: usize) -> i64 {
+        self.queued.fetch_add(1, Ordering::AcqRel);
         let n = cost(bytes);
         self.held.fetch_add(n, Ordering::AcqRel).saturating_add(n)
     }
@@ -37,6 +48,17 @@ impl Meter {
     /// A message of this length was read.
     pub fn read(&self, bytes: usize) {
         self.held.fetch_sub(cost(bytes), Ordering::AcqRel);
+    }
+
+    /// A message of data was taken from russh.
+    pub fn taken(&self) {
+        self.queued.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// Whether all that russh held was taken. A receiver that is pending says less: tokio makes it so
+    /// now and then, for others to have their turn.
+    pub fn empty(&self) -> bool {
+        self.queued.load(Ordering::Acquire) <= 0
     }
 
     pub fn overflowed(&self) -> bool {
@@ -47,18 +69,35 @@ impl Meter {
         self.closed.load(Ordering::Acquire)
     }
 
-    /// Remembers a writer that waits for window, so that the channel's end wakes it: russh would not.
-    pub fn park(&self, waker: &Waker) {
-        let mut writer = lock(&self.writer);
-        match &*writer {
+    /// Remembers who waits, so that the channel's end wakes it. russh would wake neither a writer that
+    /// waits for window nor, once we closed the channel, its reader.
+    pub fn park(&self, side: Side, waker: &Waker) {
+        let mut wakers = lock(&self.wakers);
+        let [read, write] = &mut *wakers;
+        let slot = match side {
+            Side::Read => read,
+            Side::Write => write,
+        };
+        match slot {
             Some(w) if w.will_wake(waker) => {}
-            _ => *writer = Some(waker.clone()),
+            _ => *slot = Some(waker.clone()),
         }
+    }
+
+    /// Resolves once nothing more comes because we closed the channel. For one waiter.
+    pub async fn over(&self) {
+        self.over.notified().await;
+    }
+
+    /// Ends [`Meter::over`].
+    pub fn end(&self) {
+        self.over.notify_one();
     }
 
     fn close(&self) {
         self.closed.store(true, Ordering::Release);
-        if let Some(waker) = lock(&self.writer).take() {
+        let wakers = std::mem::take(&mut *lock(&self.wakers));
+        for waker in wakers.into_iter().flatten() {
             waker.wake();
         }
     }
@@ -165,6 +204,7 @@ impl ClientHandler {
         if meter.add(bytes) > self.registry.limit && !meter.overflow.swap(true, Ordering::AcqRel) {
             session.close(id)?;
             meter.close();
+            meter.end();
         }
         Ok(())
     }

@@ -254,7 +254,7 @@ impl Connection {
         let e = SshError::from(e);
         let message = match e.kind {
             SshErrorKind::Prohibited => format!("{place} forbids {what}"),
-            SshErrorKind::NotThere => format!("{place} reaches nothing at {what}"),
+            SshErrorKind::NotThere => format!("{place} reaches nothing at {what}, or forbids it"),
             _ => match self.inner.registry.why_gone() {
                 Some(why) => format!("the connection to {place} is gone: {why}"),
                 None => format!("the connection to {place} is gone"),

@@ -1,28 +1,23 @@
 //! A command or shell on the other side: three streams and an exit status over one channel.
 
-use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::Duration;
 
 use russh::client::Msg;
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::io::AsyncReadExt;
 use tokio::sync::watch;
 
 use super::channel::{Flow, hang_up};
 use super::client::Meter;
 use super::connect::Inner;
 use super::error::{SshError, SshErrorKind};
+use super::exec_streams::Hold;
+pub use super::exec_streams::{ExecReader, ExecStdin};
 use super::queue::Queue;
 use crate::model::Size;
 
 /// On a bulk connection, what each of the two outputs may hold before the connection waits.
 const BULK_QUEUE: usize = 1 << 20;
-
-/// How long a close may wait for a connection that does not move.
-const CLOSE_TIME: Duration = Duration::from_millis(500);
 
 /// The terminal a command is to run in.
 #[derive(Debug, Clone)]
@@ -121,57 +116,11 @@ async fn collect(reader: ExecReader, limit: u64) -> Vec<u8> {
     bytes
 }
 
-/// Closes the channel when the last part of an [`Exec`] goes.
-struct Hold {
-    write: Arc<ChannelWriteHalf<Msg>>,
-    inner: Arc<Inner>,
-    meter: Arc<Meter>,
-}
-
-impl Drop for Hold {
-    fn drop(&mut self) {
-        self.inner.registry.forget(self.write.id());
-        if self.meter.closed() {
-            return;
-        }
-        let (write, inner) = (Arc::clone(&self.write), Arc::clone(&self.inner));
-        self.inner.runtime.spawn(async move {
-            let _ = tokio::time::timeout(CLOSE_TIME, write.close()).await;
-            drop(inner);
-        });
-    }
-}
-
-/// Writes to the command. Dropping it, or shutting it down, is the end of its input.
-pub struct ExecStdin {
-    tx: Box<dyn AsyncWrite + Send + Unpin>,
-    hold: Arc<Hold>,
-    shut: bool,
-}
-
-/// Reads one output of the command.
-pub struct ExecReader {
-    queue: Arc<Queue>,
-    _hold: Arc<Hold>,
-}
-
 /// Waits for the command's end, resizes its terminal, signals it.
 #[derive(Clone)]
 pub struct ExecControl {
     status: watch::Receiver<Status>,
     hold: Arc<Hold>,
-}
-
-impl std::fmt::Debug for ExecStdin {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ExecStdin").finish_non_exhaustive()
-    }
-}
-
-impl std::fmt::Debug for ExecReader {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ExecReader").finish_non_exhaustive()
-    }
 }
 
 impl std::fmt::Debug for ExecControl {
@@ -223,19 +172,9 @@ pub(super) async fn start(
         meter,
     });
     Ok(Exec {
-        stdin: ExecStdin {
-            tx,
-            hold: Arc::clone(&hold),
-            shut: false,
-        },
-        stdout: ExecReader {
-            queue: stdout,
-            _hold: Arc::clone(&hold),
-        },
-        stderr: ExecReader {
-            queue: stderr,
-            _hold: Arc::clone(&hold),
-        },
+        stdin: ExecStdin::new(tx, Arc::clone(&hold)),
+        stdout: ExecReader::new(stdout, Arc::clone(&hold)),
+        stderr: ExecReader::new(stderr, Arc::clone(&hold)),
         control: ExecControl { status, hold },
     })
 }
@@ -294,7 +233,26 @@ impl Sort {
     async fn run(mut self, why_gone: impl Fn() -> Option<String>) {
         let mut exit = None;
         let mut closed = false;
-        while let Some(message) = self.read.wait().await {
+        let mut over = false;
+        loop {
+            if over && self.meter.empty() {
+                break;
+            }
+            let message = tokio::select! {
+                biased;
+                message = self.read.wait() => message,
+                () = self.meter.over(), if !over => {
+                    over = true;
+                    continue;
+                }
+            };
+            let Some(message) = message else { break };
+            if matches!(
+                message,
+                ChannelMsg::Data { .. } | ChannelMsg::ExtendedData { .. }
+            ) {
+                self.meter.taken();
+            }
             match message {
                 ChannelMsg::Data { data } => self.stdout.push(data).await,
                 ChannelMsg::ExtendedData { data, .. } => self.stderr.push(data).await,
@@ -373,71 +331,5 @@ impl ExecControl {
             .write
             .signal(super::server::signal_named(name))
             .await?)
-    }
-}
-
-impl AsyncRead for ExecReader {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        self.queue.poll_read(cx, buf)
-    }
-}
-
-impl Drop for ExecReader {
-    fn drop(&mut self) {
-        self.queue.drain();
-    }
-}
-
-impl AsyncWrite for ExecStdin {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let broken = || io::Error::new(io::ErrorKind::BrokenPipe, "the command no longer reads");
-        if buf.is_empty() {
-            return Poll::Ready(Ok(0));
-        }
-        if self.shut || self.hold.meter.closed() {
-            return Poll::Ready(Err(broken()));
-        }
-        match Pin::new(&mut self.tx).poll_write(cx, buf) {
-            Poll::Pending => {
-                self.hold.meter.park(cx.waker());
-                if self.hold.meter.closed() {
-                    return Poll::Ready(Err(broken()));
-                }
-                Poll::Pending
-            }
-            ready => ready,
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.shut || self.hold.meter.closed() {
-            return Poll::Ready(Ok(()));
-        }
-        let result = Pin::new(&mut self.tx).poll_shutdown(cx);
-        self.shut |= result.is_ready();
-        result
-    }
-}
-
-impl Drop for ExecStdin {
-    fn drop(&mut self) {
-        if !self.shut && !self.hold.meter.closed() {
-            let hold = Arc::clone(&self.hold);
-            self.hold.inner.runtime.clone().spawn(async move {
-                let _ = hold.write.eof().await;
-            });
-        }
     }
 }

@@ -8,17 +8,22 @@ mod channel;
 mod client;
 mod config_file;
 mod connect;
+mod destination;
 mod error;
 mod exec;
+mod exec_streams;
 mod forward;
 mod guard;
+mod identities;
 pub mod keys;
 mod known_hosts;
+mod options;
 mod pattern;
 mod proxy;
 mod queue;
 mod resolve;
 pub mod server;
+mod signers;
 mod trust;
 
 #[cfg(test)]

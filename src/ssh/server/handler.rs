@@ -1,7 +1,6 @@
 //! One client's connection to the server: who is let in, and which channels it may have.
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,6 +12,7 @@ use russh::{Channel, ChannelId, ChannelOpenFailure, Pty, Sig};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::mpsc;
 
+use super::policy::{harmless, loopback, size};
 use super::session::{Control, Job};
 use super::{Config, bridge, forward, session, signal_number};
 use crate::model::Size;
@@ -110,30 +110,12 @@ impl ServerHandler {
     }
 }
 
-fn size(cols: u32, rows: u32) -> Size {
-    let bound = |n: u32| u16::try_from(n.clamp(1, 1000)).unwrap_or(1000);
-    Size {
-        cols: bound(cols),
-        rows: bound(rows),
-    }
-}
-
-/// What clients may set: how text looks, nothing that changes what runs.
-fn harmless(name: &str) -> bool {
-    matches!(name, "LANG" | "TERM" | "COLORTERM") || name.starts_with("LC_")
-}
-
 fn answer(session: &mut Session, id: ChannelId, yes: bool) -> Result<(), russh::Error> {
     if yes {
         session.channel_success(id)
     } else {
         session.channel_failure(id)
     }
-}
-
-pub(super) fn loopback(host: &str) -> bool {
-    host.eq_ignore_ascii_case("localhost")
-        || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 impl Handler for ServerHandler {
@@ -380,25 +362,5 @@ impl Handler for ServerHandler {
             forward.abort();
         }
         Ok(forward.is_some())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_loopback_and_only_how_text_looks() {
-        assert!(loopback("localhost") && loopback("127.9.9.9") && loopback("::1"));
-        assert!(!loopback("0.0.0.0") && !loopback("example.org") && !loopback("169.254.169.254"));
-        assert!(harmless("LC_ALL") && harmless("TERM"));
-        assert!(!harmless("LD_PRELOAD") && !harmless("PATH") && !harmless("BASH_ENV"));
-        assert_eq!(
-            size(0, 100_000),
-            Size {
-                cols: 1,
-                rows: 1000
-            }
-        );
     }
 }

@@ -5,6 +5,7 @@
 mod bridge;
 mod forward;
 mod handler;
+mod policy;
 mod session;
 
 use std::borrow::Cow;
