@@ -398,6 +398,22 @@ impl Attachment {
         })
     }
 
+    /// Bytes of the host's own for the client's terminal, between the agent's: only where the client has all
+    /// of those. The caller sees to it that the agent is in the middle of no sequence.
+    pub fn aside(&mut self, bytes: Bytes, scene: Scene, now: Duration) -> Option<Frame> {
+        let s = self.stream.as_mut()?;
+        if s.paint || !s.outbox.is_empty() || s.at < scene.end || s.flow.available(now).0 == 0 {
+            return None;
+        }
+        s.flow.sent(bytes.len(), false, now);
+        Some(Frame {
+            from: s.covered,
+            to: s.covered,
+            form: s.form,
+            bytes,
+        })
+    }
+
     /// It was told that the agent is over.
     pub fn told_over(&mut self) {
         if let Some(s) = &mut self.stream {

@@ -281,10 +281,20 @@ impl Hub {
             .filter_map(|(agent, e)| {
                 Some(Target {
                     agent: *agent,
-                    pid: e.report.status.pid?,
+                    pid: Some(e.report.status.pid?),
                 })
             })
             .collect()
+    }
+
+    /// Every agent, those that are over too: what they left behind ends with the session.
+    pub fn all_targets(&self) -> Vec<Target> {
+        let inner = self.lock();
+        let target = |(agent, entry): (&u32, &Entry)| Target {
+            agent: *agent,
+            pid: entry.report.status.pid,
+        };
+        inner.agents.iter().map(target).collect()
     }
 
     /// Takes an agent in. `number` 0 becomes the next free one; the specification is kept with the session.

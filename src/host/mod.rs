@@ -24,7 +24,6 @@ mod scrollback;
 mod server;
 mod startup;
 mod state;
-mod stub;
 #[cfg(test)]
 mod tests;
 mod upgrade;

@@ -250,7 +250,7 @@ impl Host {
     async fn wrap_up(mut self, mut end: End) {
         tracing::info!("{} ends: {}", self.hub.id, end.ended.why);
         self.hub.set_ending();
-        let targets = self.hub.targets(None);
+        let targets = self.hub.all_targets();
         let mut ending = std::pin::pin!(wrapup::end(&self.hub.id, &targets, wrapup::GRACE));
         let left = loop {
             tokio::select! {
@@ -357,7 +357,7 @@ impl Cpu {
         }
         let elapsed = u64::try_from(self.looked.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.looked = Instant::now();
-        let pids: Vec<u32> = hub.targets(None).iter().map(|t| t.pid).collect();
+        let pids: Vec<u32> = hub.targets(None).iter().filter_map(|t| t.pid).collect();
         let mut watch = self.watch.take().unwrap_or_default();
         let looked = tokio::task::spawn_blocking(move || {
             let busy = watch.busy(&pids, &processes::all(), elapsed);

@@ -1,7 +1,7 @@
 //! From evidence to an agent's state, without a clock of its own: the best evidence that still holds decides,
 //! and where none does the state is `unknown`, never a guess. What programs say is shown, never obeyed.
 
-use crate::model::{AgentState, BlockedOn, Evidence, Millis, Source};
+use crate::model::{AgentState, Evidence, Millis, Source};
 
 /// Output or CPU use is taken for work this long.
 const ACTIVE_MS: Millis = 3_000;
@@ -171,11 +171,6 @@ impl Belief {
             .unwrap_or(0)
     }
 
-    /// It is at work by nothing better than its output or CPU: look whether it still is.
-    pub fn wants_cpu(&self) -> bool {
-        self.over.is_none()
-    }
-
     /// The state now, since when, and why we say so.
     pub fn conclude(&mut self, now: Millis) -> (AgentState, Millis, Evidence) {
         let (state, evidence) = self.best(now);
@@ -271,25 +266,10 @@ impl Belief {
     }
 }
 
-/// Of several records of one program (itself and its helpers) the one a person should know of first.
-pub fn most_urgent(said: impl IntoIterator<Item = Said>) -> Option<Said> {
-    said.into_iter().max_by_key(|s| {
-        let rank = match s.state {
-            AgentState::Blocked { on } if on != BlockedOn::Unknown => 6,
-            AgentState::Blocked { .. } => 5,
-            AgentState::Error => 4,
-            AgentState::Working => 3,
-            AgentState::Done => 2,
-            AgentState::Idle => 1,
-            _ => 0,
-        };
-        (rank, s.at)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::BlockedOn;
 
     const BLOCKED: AgentState = AgentState::Blocked {
         on: BlockedOn::Permission,
@@ -384,17 +364,6 @@ mod tests {
         b.hook(AgentState::Done, None, Some(250), 400);
         let (_, since, evidence) = b.conclude(450);
         assert_eq!((since, evidence.progress), (400, Some(100)));
-    }
-
-    #[test]
-    fn the_most_urgent_record_speaks() {
-        let all = [
-            said(AgentState::Working, 9),
-            said(BLOCKED, 3),
-            said(AgentState::Done, 10),
-        ];
-        assert_eq!(most_urgent(all).map(|s| s.state), Some(BLOCKED));
-        assert_eq!(most_urgent([]), None);
     }
 
     #[test]

@@ -20,8 +20,8 @@ const AFTER_KILL: Duration = Duration::from_secs(3);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Target {
     pub agent: u32,
-    /// Its first process, which leads its session.
-    pub pid: u32,
+    /// Its first process, which leads its session; none when that is over and only what it left behind is to end.
+    pub pid: Option<u32>,
 }
 
 /// Which processes belong to the targets; `marks` reads a process's environment.
@@ -32,7 +32,7 @@ fn members(
     marks: impl Fn(u32) -> Option<(String, u32)>,
 ) -> Vec<u32> {
     let ours = std::process::id();
-    let by_session: BTreeMap<u32, u32> = targets.iter().map(|t| (t.pid, t.agent)).collect();
+    let by_session: BTreeMap<u32, u32> = targets.iter().filter_map(|t| Some((t.pid?, t.agent))).collect();
     all.iter()
         .filter(|p| !p.zombie && p.pid != ours && p.pid > 1)
         .filter(|p| {
@@ -61,7 +61,8 @@ pub async fn end(session: &SessionId, targets: &[Target], grace: Duration) -> Ve
     let find = || members(targets, session.as_str(), &processes::all(), processes::marks);
     // Where there is no /proc at least their process groups are reached.
     for target in targets {
-        if let Some(pid) = i32::try_from(target.pid).ok().and_then(Pid::from_raw) {
+        let pid = target.pid.and_then(|p| i32::try_from(p).ok());
+        if let Some(pid) = pid.and_then(Pid::from_raw) {
             let _ = kill_process_group(pid, Signal::HUP);
         }
     }
@@ -122,7 +123,10 @@ mod tests {
             process(22, 22),
             process(std::process::id(), 10),
         ];
-        let targets = [Target { agent: 2, pid: 10 }];
+        let targets = [Target {
+            agent: 2,
+            pid: Some(10),
+        }];
         let marks = |pid| match pid {
             20 => Some(("session-aaaaaa".to_owned(), 2)),
             21 => Some(("session-aaaaaa".to_owned(), 1)),

@@ -129,7 +129,6 @@ impl Core {
         self.primary = Some(primary);
         self.rec.alt_mode = mode;
         self.rec.saved[1] = SavedExtra::default();
-        self.rec.kitty[1].clear();
     }
 
     /// Shows the main screen again. By 1049 its cursor is restored; by 47 and 1047 the cursor comes along.
@@ -137,6 +136,7 @@ impl Core {
         let Some(mut primary) = self.primary.take() else {
             return;
         };
+        self.rec.kitty[1].clear();
         let alt = mem::replace(self.term.grid_mut(), smallest());
         self.term.swap_alt();
         if mode != 1049 {
@@ -169,7 +169,10 @@ impl Core {
         if extra.origin {
             let (top, bottom) = self.rec.region;
             let line = &mut self.term.grid_mut().cursor.point.line;
-            *line = Line(line.0.clamp(int(top), int(bottom.saturating_sub(1).max(top))));
+            *line = Line(
+                line.0
+                    .clamp(int(top), int(bottom.saturating_sub(1).max(top))),
+            );
         }
     }
 
@@ -284,11 +287,8 @@ impl Core {
     pub fn set_region(&mut self, top: usize, bottom: Option<usize>) {
         let rows = self.rows();
         let bottom = bottom.unwrap_or(rows).min(rows);
-        if top >= bottom && (top, bottom) != (1, 1) {
-            return;
-        }
-        self.rec.region = (top.saturating_sub(1), bottom);
         if top < bottom {
+            self.rec.region = (top.saturating_sub(1), bottom);
             self.term.set_scrolling_region(top, Some(bottom));
         }
     }
@@ -359,10 +359,8 @@ fn settle(grid: &mut Grid<Cell>) {
         let row = &mut grid[Line(int(y))];
         for x in 0..cols {
             let flags = row[Column(x)].flags;
-            let spacer_next = x + 1 < cols
-                && row[Column(x + 1)]
-                    .flags
-                    .contains(Flags::WIDE_CHAR_SPACER);
+            let spacer_next =
+                x + 1 < cols && row[Column(x + 1)].flags.contains(Flags::WIDE_CHAR_SPACER);
             if flags.contains(Flags::WIDE_CHAR) && !spacer_next {
                 row[Column(x)].clear_wide();
             }

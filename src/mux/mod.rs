@@ -2,15 +2,23 @@
 //! taken apart into text, queries and reports, and the history of all that it wrote. Lines above the screen
 //! are made from the history when somebody attaches: a flood costs nothing for a scrollback nobody looks at.
 
+mod answer;
+mod classify;
 mod core;
+mod drawn;
 mod handler;
 mod history;
+pub mod keys;
 mod paint;
 mod plain;
+pub mod psp;
 mod pty;
 mod reader;
 mod recorder;
 mod repaint;
+mod scan;
+#[cfg(test)]
+mod scan_tests;
 mod screen;
 #[cfg(test)]
 mod screen_tests;
@@ -20,9 +28,12 @@ mod sequence;
 mod snapshot;
 mod tail;
 
+pub use answer::answer;
+pub use drawn::Drawn;
 pub use history::{History, HistoryError, HistoryLimits};
 pub use plain::Plain;
 pub use pty::{Pty, PtyError, SpawnRequest, adopt_descriptor, close_inherited, reap};
 pub use reader::HistoryReader;
+pub use scan::{Piece, Query, Scanner, What};
 pub use screen::Screen;
 pub use scrolled::{Scrolled, ScrolledLine};

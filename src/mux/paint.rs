@@ -270,6 +270,24 @@ impl<'a> Painter<'a> {
         }
     }
 
+    /// Columns `from..to` of a row, over whatever stands there.
+    pub fn patch(&mut self, row: &[Cell], y: usize, from: usize, to: usize) {
+        let content = content_len(row);
+        let mut x = from;
+        while let Some(cell) = row.get(x).filter(|_| x < to.min(content)) {
+            self.move_to(y, x);
+            self.pen(cell);
+            let width = self.glyph(cell, row.len() - x);
+            x += width;
+            self.at = (x < row.len() && !is_doubtful(cell)).then_some((y, x));
+        }
+        if x < to {
+            self.move_to(y, x);
+            self.plain();
+            self.bytes(b"\x1b[K");
+        }
+    }
+
     fn cells(&mut self, row: &[Cell], y: usize, end: usize, carried: bool, to_edge: bool) {
         let mut x = 0;
         while let Some(cell) = row.get(x).filter(|_| x < end) {
@@ -290,11 +308,14 @@ impl<'a> Painter<'a> {
             self.pen(cell);
             let width = self.glyph(cell, row.len() - x);
             x += width;
-            // Terminals disagree about the width of these: say where we are.
-            let doubtful = cell.c >= '\u{1F000}' || cell.zerowidth().is_some_and(|z| !z.is_empty());
-            self.at = (x < row.len() && !doubtful).then_some((y, x));
+            self.at = (x < row.len() && !is_doubtful(cell)).then_some((y, x));
         }
     }
+}
+
+/// Terminals disagree about the width of these: behind them the place must be said.
+fn is_doubtful(cell: &Cell) -> bool {
+    cell.c >= '\u{1F000}' || cell.zerowidth().is_some_and(|z| !z.is_empty())
 }
 
 /// Whether writing on at the end of `row` wraps into `next` as it once did.

@@ -257,7 +257,10 @@ mod tests {
             ["red\tx", "after"]
         );
         assert_eq!(lines(&[b"a\x1bPq#1~\x1b\\b\n"]), ["ab"]);
-        assert_eq!(lines(&[b"bad \xff\xfe byte\n"]), ["bad \u{FFFD}\u{FFFD} byte"]);
+        assert_eq!(
+            lines(&[b"bad \xff\xfe byte\n"]),
+            ["bad \u{FFFD}\u{FFFD} byte"]
+        );
         let euro = "€uro 漢字 e\u{301}\n".as_bytes();
         assert_eq!(lines(&[&euro[..1], &euro[1..]]), ["€uro 漢字 e\u{301}"]);
         assert_eq!(lines(&[b"end \xe2\x82"]), ["end \u{FFFD}"]);

@@ -30,7 +30,7 @@ const CHARSETS: [(CharsetIndex, u8); 4] = [
 ];
 
 /// Modes of the emulator that are off at the start, by the number that sets them.
-const MODES: [(TermMode, &str); 10] = [
+pub(super) const MODES: [(TermMode, &str); 10] = [
     (TermMode::APP_CURSOR, "?1"),
     (TermMode::MOUSE_REPORT_CLICK, "?1000"),
     (TermMode::MOUSE_DRAG, "?1002"),
@@ -45,33 +45,23 @@ const MODES: [(TermMode, &str); 10] = [
 
 /// Bytes that make any terminal's screen this one. `cols` is the real width.
 pub(super) fn repaint(core: &Core, cols: usize, graphics: bool) -> Vec<u8> {
-    let mut out = Vec::with_capacity(4096);
-    out.extend_from_slice(CANCEL);
     let rec = &core.rec;
-    if rec.kitty_touched {
-        out.extend_from_slice(b"\x1b[<99u");
-    }
-    out.extend_from_slice(b"\x1b[?1049l");
-    if rec.kitty_touched {
-        out.extend_from_slice(b"\x1b[<99u");
-    }
-    if rec.other_keys_touched {
-        out.extend_from_slice(b"\x1b[>4;0m");
-    }
-    out.extend_from_slice(RESET);
-    for mode in Extra::modes(rec.extra.touched & !rec.extra.on) {
-        let _ = write!(out, "\x1b[?{mode}l");
-    }
-    if graphics {
-        out.extend_from_slice(b"\x1b_Ga=d,d=A\x1b\\");
-    }
+    let mut out = Vec::with_capacity(4096);
+    reset(core, graphics, &mut out);
     titles(core, &mut out);
     colors(core, &mut out);
     if let Some(primary) = &core.primary {
         screen(core, primary, rec.saved[0], cols, &mut out);
         kitty(&rec.kitty[0], &mut out);
         if rec.alt_mode == 1049 {
-            place(&primary.cursor, Some(primary), rec.saved[0], 0, cols, &mut out);
+            place(
+                &primary.cursor,
+                Some(primary),
+                rec.saved[0],
+                0,
+                cols,
+                &mut out,
+            );
             out.extend_from_slice(b"\x1b[?1049h");
             unplace(rec.saved[0], &mut out);
         } else {
@@ -89,6 +79,32 @@ pub(super) fn repaint(core: &Core, cols: usize, graphics: bool) -> Vec<u8> {
     repeatable(core, cols, &mut out);
     last_state(core, cols, &mut out);
     out
+}
+
+/// Brings a terminal in any state back to the start, but for what the program never touched.
+pub(super) fn reset(core: &Core, graphics: bool, out: &mut Vec<u8>) {
+    let rec = &core.rec;
+    out.extend_from_slice(CANCEL);
+    if rec.kitty_touched {
+        out.extend_from_slice(b"\x1b[<99u");
+    }
+    out.extend_from_slice(b"\x1b[?1049l");
+    if rec.kitty_touched {
+        out.extend_from_slice(b"\x1b[<99u");
+    }
+    if rec.other_keys_touched {
+        out.extend_from_slice(b"\x1b[>4;0m");
+    }
+    if rec.style_touched {
+        out.extend_from_slice(b"\x1b[0 q");
+    }
+    out.extend_from_slice(RESET);
+    for mode in Extra::modes(rec.extra.touched & !rec.extra.on) {
+        let _ = write!(out, "\x1b[?{mode}l");
+    }
+    if graphics {
+        out.extend_from_slice(b"\x1b_Ga=d,d=A\x1b\\");
+    }
 }
 
 /// One screen's saved cursor and cells. Pen, margins, modes and charsets are at their defaults.
@@ -210,7 +226,14 @@ fn last_state(core: &Core, cols: usize, out: &mut Vec<u8>) {
         origin: core.has(TermMode::ORIGIN),
         active: rec.active,
     };
-    place(&core.grid().cursor, Some(core.grid()), now, rec.region.0, cols, out);
+    place(
+        &core.grid().cursor,
+        Some(core.grid()),
+        now,
+        rec.region.0,
+        cols,
+        out,
+    );
     for (mode, number) in MODES {
         if core.has(mode) {
             let _ = write!(out, "\x1b[{number}h");
@@ -237,7 +260,7 @@ fn last_state(core: &Core, cols: usize, out: &mut Vec<u8>) {
         let name = rec.pointer.map_or("default", |p| p.name());
         let _ = write!(out, "\x1b]22;{name}\x1b\\");
     }
-    if rec.style_touched {
+    if rec.style.is_some() {
         let _ = write!(out, "\x1b[{} q", style_number(core));
     }
     if core.has(TermMode::SHOW_CURSOR) {

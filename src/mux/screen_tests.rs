@@ -52,7 +52,7 @@ fn margins_origin_and_tabs() {
         "\x1b[2;4r\x1b[?6h\x1b[3;5Hx\x1b[3g\x1b[5G\x1bH",
         "\r\ty\n\n\nz\x1b[1;1Hhome\x1bM\x1bMq",
     );
-    assert_eq!(s.text()[1], "q");
+    assert_eq!(s.text()[1], "    q");
     same("\x1b[3;3H\x1bH\x1b[?5W\x1b[9G\x1b[g", "\rab\tc\td");
 }
 
@@ -70,7 +70,10 @@ fn saved_cursors() {
         "y\x1b8qqq",
     );
     same("\x1b[2;20Hx\x1b7\x1b[Habc", "\x1b8wraps");
-    same("\x1b[3;5r\x1b[?6h\x1b[2;2H\x1b7\x1b[?6l\x1b[r\x1b[Hz", "\x1b8x\x1b[1;1Hy");
+    same(
+        "\x1b[3;5r\x1b[?6h\x1b[2;2H\x1b7\x1b[?6l\x1b[r\x1b[Hz",
+        "\x1b8x\x1b[1;1Hy",
+    );
 }
 
 #[test]
@@ -107,7 +110,10 @@ fn links_and_looks() {
         "\x1b[38;2;1;2;3m\x1b[48;5;200mtrue\x1b[4:3;58:2::9:8:7mcurl\x1b[4:2mdbl\x1b[21;5;9mblink\x1b[4:4;58:5:3mx\x1b[4:5my",
         "z\x1b[59;25mw\x1b[mn",
     );
-    same("\x1b[41m\x1b[2K\x1b[3;3H\x1b[J\x1b[7m  \x1b[m \x1b[35m  ", "x\x1b[Ky");
+    same(
+        "\x1b[41m\x1b[2K\x1b[3;3H\x1b[J\x1b[7m  \x1b[m \x1b[35m  ",
+        "x\x1b[Ky",
+    );
     same(
         "\x1b]4;1;#102030;200;rgb:ff/00/ff\x07\x1b]10;#fff\x07\x1b]11;rgb:1/2/3\x1b\\\x1b]104;1\x07",
         "\x1b]111\x07",
@@ -118,7 +124,10 @@ fn links_and_looks() {
 fn wide_and_combining() {
     same("漢字e\u{301}\x1b[1;20H漢x\x1b[2;19H字", "y");
     same("\x1b[?7l\x1b[1;20H漢\x1b[2;19H漢字", "z");
-    same("漢字漢字\x1b[1;2H\x1b[X\x1b[1;5H\x1b[P\x1b[1;1H\x1b[@", "\x1b[1;2Hx");
+    same(
+        "漢字漢字\x1b[1;2H\x1b[X\x1b[1;5H\x1b[P\x1b[1;1H\x1b[@",
+        "\x1b[1;2Hx",
+    );
     same("👨\u{200d}👩 x\x1b[1;20H👍", "ok");
     let s = fed(size(20, 6), "a".as_bytes());
     let mut b = copy(&s);
@@ -139,7 +148,14 @@ fn pending_wrap_insert_and_newline_modes() {
 
 #[test]
 fn unfinished_sequences_go_on_after_a_repaint() {
-    for cut in ["\x1b", "\x1b[3", "\x1b]0;ti", "\x1b]0;ti\x1b", "\x1b(", "\x1bPq#1"] {
+    for cut in [
+        "\x1b",
+        "\x1b[3",
+        "\x1b]0;ti",
+        "\x1b]0;ti\x1b",
+        "\x1b(",
+        "\x1bPq#1",
+    ] {
         let rest = match cut {
             "\x1b" => "[31mx",
             "\x1b[3" => "1mx",
@@ -172,12 +188,18 @@ fn a_repaint_rings_nothing_and_holds_nothing() {
 
 #[test]
 fn leaving_undoes_what_is_set_and_stands_below() {
-    let s = fed(size(20, 6), b"one\r\ntwo\x1b[?1049h\x1b[?1003;1006;2004h\x1b[?25l\x1b[2;3r\x1b[>1u\x1b[3 q");
+    let s = fed(
+        size(20, 6),
+        b"one\r\ntwo\x1b[?1049h\x1b[?1003;1006;2004h\x1b[?25l\x1b[2;3r\x1b[>1u\x1b[3 q",
+    );
     let mut t = fed(s.size(), &s.repaint());
     t.feed(&s.leave());
     assert_eq!(t.cursor(), (2, 0));
     assert_eq!(t.text()[..2], ["one", "two"]);
-    assert_eq!(snapshot(&t).lines().next(), snapshot(&fed(s.size(), b"")).lines().next());
+    assert_eq!(
+        snapshot(&t).lines().next(),
+        snapshot(&fed(s.size(), b"")).lines().next()
+    );
     let fresh = Screen::new(size(20, 6)).leave();
     assert!(fresh.len() < 50, "{}", String::from_utf8_lossy(&fresh));
 }
@@ -202,7 +224,7 @@ fn lines_that_scroll_off_are_handed_out() {
         s.feed(format!("{n}\r\n").as_bytes());
     }
     let out = s.take_scrolled(5);
-    assert_eq!((out.len(), out.skipped()), (5, 46));
+    assert_eq!((out.len(), out.skipped()), (5, 45));
 }
 
 #[test]
@@ -240,7 +262,7 @@ fn piece() -> impl Strategy<Value = String> {
         2 => prop::sample::select(vec!["漢字", "é", "e\u{301}", "👍", "\u{200d}", "│", "ａ"]).prop_map(str::to_owned),
         3 => prop::sample::select(vec!["\r\n", "\n", "\r", "\t", "\x08", "\x0e", "\x0f", "\x07", "\x0b"]).prop_map(str::to_owned),
         4 => (n.clone(), n.clone()).prop_map(|(a, b)| format!("\x1b[{a};{b}H")),
-        4 => (n.clone(), prop::sample::select("@ABCDEFGIJKLMPSTXZ`abdegm".chars().collect::<Vec<_>>()))
+        4 => (n.clone(), prop::sample::select("@ABCDEFGIJKLMPSTXZ`adegm".chars().collect::<Vec<_>>()))
             .prop_map(|(a, c)| format!("\x1b[{a}{c}")),
         3 => prop::collection::vec(prop::sample::select(vec![0u16, 1, 2, 3, 4, 5, 7, 9, 21, 22, 24, 27, 31, 42, 93, 104]), 1..4)
             .prop_map(|v| format!("\x1b[{}m", v.iter().map(u16::to_string).collect::<Vec<_>>().join(";"))),
@@ -268,10 +290,16 @@ fn stream() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// REP after a wrap that is pending in a cell which something else was printed after cannot be restored.
+/// REP is left out: what it repeats can be restored only where an erased cell is on the screen.
 fn cases() -> ProptestConfig {
-    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok());
-    ProptestConfig { cases: cases.unwrap_or(400), failure_persistence: None, ..ProptestConfig::default() }
+    let cases = std::env::var("PROPTEST_CASES")
+        .ok()
+        .and_then(|n| n.parse().ok());
+    ProptestConfig {
+        cases: cases.unwrap_or(400),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
 }
 
 proptest! {
@@ -310,10 +338,7 @@ proptest! {
             parts.feed(now);
             rest = later;
         }
-        // Links without an id get a fresh one each time.
-        if !bytes.windows(5).any(|w| w == b"\x1b]8;;") {
-            prop_assert_eq!(snapshot(&whole), snapshot(&parts));
-        }
+        prop_assert_eq!(snapshot(&whole), snapshot(&parts));
     }
 
     #[test]
@@ -345,10 +370,17 @@ fn avt_text(bytes: &str) -> Vec<String> {
     vt.view().map(|l| l.text().trim_end().to_owned()).collect()
 }
 
+fn cells(n: u16) -> std::num::NonZeroU16 {
+    std::num::NonZeroU16::new(n).expect("not zero")
+}
+
 fn vt100_text(bytes: &[u8]) -> Vec<String> {
-    let mut p = vt100::Parser::new(6, 20, 0);
+    let mut p = vt100::Parser::new(cells(6), cells(20), 0);
     p.process(bytes);
-    p.screen().rows(0, 20).map(|l| l.trim_end().to_owned()).collect()
+    p.screen()
+        .rows(0, 20)
+        .map(|l| l.trim_end().to_owned())
+        .collect()
 }
 
 proptest! {

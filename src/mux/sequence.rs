@@ -33,10 +33,7 @@ pub(super) enum Shape {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
     /// Its terminator begins at `payload` and the rest of the stream at `next`.
-    Terminated {
-        payload: usize,
-        next: usize,
-    },
+    Terminated { payload: usize, next: usize },
     /// Another sequence begins there and cuts it off.
     Cut(usize),
     /// Not in these bytes. `true` where the last one is an ESC that may belong to its terminator.

@@ -24,7 +24,12 @@ pub(super) fn snapshot(screen: &Screen) -> String {
     let _ = writeln!(s, "style {:?} pointer {:?}", rec.style, rec.pointer);
     let _ = writeln!(s, "title {:?} stack {:?}", rec.title, rec.titles);
     let _ = writeln!(s, "kitty {:?} keys {}", rec.kitty, rec.other_keys);
-    let _ = writeln!(s, "extra {:b} tail {:?}", rec.extra.on, screen.in_sequence());
+    let _ = writeln!(
+        s,
+        "extra {:b} tail {:?}",
+        rec.extra.on,
+        screen.in_sequence()
+    );
     for index in 0..259 {
         if let Some(c) = core.term.colors()[index] {
             let _ = writeln!(s, "color {index} {c:?}");
@@ -63,8 +68,19 @@ fn looks(cell: &Cell) -> String {
         cell.bg,
         (cell.flags & (LOOKS | Flags::WIDE_CHAR | Flags::WIDE_CHAR_SPACER)).bits(),
         cell.underline_color(),
-        cell.hyperlink().map(|l| (l.id().to_owned(), l.uri().to_owned())),
+        cell.hyperlink()
+            .map(|l| (link_id(l.id()), l.uri().to_owned())),
     )
+}
+
+/// A link without an id gets a fresh one each time.
+fn link_id(id: &str) -> String {
+    if id.ends_with("_alacritty") {
+        "auto"
+    } else {
+        id
+    }
+    .to_owned()
 }
 
 fn cursor(s: &mut String, name: &str, c: &Cursor<Cell>) {
@@ -85,7 +101,10 @@ fn grid(s: &mut String, name: &str, grid: &Grid<Cell>) {
     let blank = looks(&Cell::default());
     for y in 0..grid.screen_lines() {
         let row = &grid[Line(y as i32)][..];
-        let text: String = row.iter().map(|c| if c.c == '\t' { ' ' } else { c.c }).collect();
+        let text: String = row
+            .iter()
+            .map(|c| if c.c == '\t' { ' ' } else { c.c })
+            .collect();
         let _ = writeln!(s, "{y:3} |{text}|");
         for (x, cell) in row.iter().enumerate() {
             let (l, z) = (looks(cell), cell.zerowidth().unwrap_or_default());

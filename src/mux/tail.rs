@@ -140,9 +140,17 @@ impl Tail {
     }
 }
 
+/// Passes on what lies between two sequences. A character that one of them cuts off is broken: said here,
+/// for the parser would go on waiting for its rest.
 fn give(b: &[u8], from: usize, to: usize, sink: &mut impl FnMut(Fed<'_>)) {
-    if let Some(bytes) = b.get(from..to).filter(|s| !s.is_empty()) {
-        sink(Fed::Bytes(bytes));
+    let Some(bytes) = b.get(from..to) else { return };
+    let broken = partial_utf8(bytes);
+    let (whole, _) = bytes.split_at(bytes.len() - broken);
+    if !whole.is_empty() {
+        sink(Fed::Bytes(whole));
+    }
+    if broken > 0 {
+        sink(Fed::Bytes("\u{FFFD}".as_bytes()));
     }
 }
 

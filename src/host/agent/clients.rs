@@ -10,8 +10,8 @@ use tokio::net::UnixStream;
 use tokio::sync::oneshot;
 
 use super::super::attachment::Attachment;
-use crate::model::{AttachedClient, Millis, Size, Terminal};
-use crate::host::stub::Drawn;
+use crate::model::{AgentState, AttachedClient, Millis, Size, Terminal};
+use crate::mux::Drawn;
 use crate::proto::{AttachmentId, Conn, FrameError, Notice, ToClient, ToHost};
 
 /// How long an attachment without a stream is remembered.
@@ -31,6 +31,8 @@ pub struct Client {
     pub drawn: Option<Drawn>,
     /// An acknowledgement of input is owed since then.
     pub ack: Option<Duration>,
+    /// What its terminal was told of the agent's state.
+    pub told: Option<AgentState>,
     /// Dropped with the stream: somebody counts streams.
     gone: Option<oneshot::Sender<()>>,
 }
@@ -51,6 +53,7 @@ impl Client {
             conn: None,
             drawn: None,
             ack: None,
+            told: None,
             gone: None,
         }
     }
@@ -81,6 +84,7 @@ impl Client {
         self.gone = Some(gone);
         self.ack = None;
         self.drawn = None;
+        self.told = None;
     }
 
     fn close(&mut self, now: Millis) {
@@ -142,19 +146,21 @@ impl Clients {
         .await
     }
 
-    /// Writes what the sockets take now, without waiting for any.
-    pub async fn flush_now(&mut self) {
+    /// Writes what the sockets take now, without waiting for any; whether some client has room again.
+    pub async fn flush_now(&mut self) -> bool {
         poll_fn(|cx| {
+            let mut emptied = false;
             for client in &mut self.list {
                 if let Some(conn) = &mut client.conn
                     && conn.sender.queued() > 0
                 {
                     let _ = pin!(conn.sender.flush()).poll(cx);
+                    emptied |= conn.sender.queued() == 0;
                 }
             }
-            Poll::Ready(())
+            Poll::Ready(emptied)
         })
-        .await;
+        .await
     }
 
     /// Takes a stream in; an older one of the same attachment ends at once. Returns its index.

@@ -9,7 +9,7 @@ use super::clients::Stream;
 use super::{Agent, Command, start};
 use crate::host::state;
 use crate::model::{AgentStatus, now_ms};
-use crate::host::stub::keys;
+use crate::mux::keys;
 use crate::proto::{
     Attach, Attached, ErrorCode, Form, ToClient, View, WireError,
 };

@@ -37,6 +37,8 @@ const BYTES_INTERVAL: Duration = Duration::from_secs(1);
 const TURN: Duration = Duration::from_millis(50);
 const TURN_BYTES: u64 = 512 * 1024;
 const SCRATCH: usize = 4096;
+/// Frames to one client before anything else is looked at.
+const ROUNDS: usize = 8;
 const NEVER: Duration = Duration::from_secs(24 * 3600);
 
 /// What is asked of an agent.
@@ -135,8 +137,7 @@ impl Agent {
         loop {
             let now = self.now();
             self.check_exit(now);
-            let pumped = self.pump(now);
-            self.clients.flush_now().await;
+            let pumped = self.pump_all(now).await;
             self.output.tell_written(&self.written);
             let told = self.tell(now);
             if self.finished(now) {
@@ -155,6 +156,17 @@ impl Agent {
                 return;
             }
         }
+    }
+
+    /// Pumps as long as the sockets take it at once, but lets the program and the others have their turn.
+    async fn pump_all(&mut self, now: Duration) -> Option<Duration> {
+        for _ in 0..ROUNDS {
+            let wake = self.pump(now);
+            if !self.clients.flush_now().await {
+                return wake;
+            }
+        }
+        Some(now)
     }
 
     async fn wait(
@@ -343,7 +355,7 @@ impl Agent {
             .belief
             .next_change(at)
             .map(|t| now.saturating_add(Duration::from_millis(t.saturating_sub(at))));
-        [state, self.process.wake(), self.output.wake(now), self.finishing]
+        [state, self.process.wake(), self.finishing]
             .into_iter()
             .flatten()
             .min()

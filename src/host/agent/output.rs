@@ -1,17 +1,15 @@
 //! An agent's output on its way in: taken apart, kept on disk, shown on the screen, and numbered for clients.
 
 use std::path::Path;
-use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::watch;
 
 use crate::host::hub::Written;
 use crate::host::ring::{Audience, Chunk, Ring};
-use crate::host::state::Belief;
-use crate::host::stub::{Piece, Scanner, answer};
+use crate::host::state::{Belief, Said};
 use crate::model::{HistoryKind, Millis, Size, Terminal};
-use crate::mux::{History, HistoryLimits, Screen};
+use crate::mux::{History, HistoryLimits, Piece, Scanner, Screen, What, answer, psp};
 
 /// Output kept in memory for those who are attached or may come back.
 const RING: usize = 1 << 20;
@@ -28,6 +26,8 @@ pub struct Output {
     /// What the scanner has seen but not told of.
     held: Vec<u8>,
     full_screen: bool,
+    /// What the program says of itself.
+    records: psp::Table,
 }
 
 impl Output {
@@ -47,6 +47,7 @@ impl Output {
             unkept,
             held: Vec::new(),
             full_screen: false,
+            records: psp::Table::new(),
         }
     }
 
@@ -66,6 +67,11 @@ impl Output {
 
     pub fn full_screen_before(&mut self, was: bool) {
         self.full_screen |= was;
+    }
+
+    /// The agent is in the middle of no sequence.
+    pub fn at_ground(&self) -> bool {
+        self.scanner.at_ground()
     }
 
     pub fn held(&self) -> &[u8] {
@@ -138,22 +144,61 @@ impl Output {
     fn piece(
         &mut self,
         piece: Piece,
-        _now: Millis,
+        now: Millis,
         terminal: &Terminal,
-        _belief: &mut Belief,
+        belief: &mut Belief,
         answers: &mut Vec<u8>,
     ) {
-        match piece {
-            Piece::Pass(bytes) => {
-                self.screen.feed(&bytes);
-                let length = bytes.len();
-                self.push(bytes, length, Audience::All);
+        let length = piece.bytes.len();
+        // What the host answers or passes on itself is cut out of what clients get.
+        let (audience, cut) = match &piece.what {
+            What::Query(query) => {
+                answers.extend_from_slice(&answer(query, &self.screen, terminal));
+                (Audience::All, true)
             }
-            Piece::Query(query, length) => {
-                answers.extend_from_slice(&answer(&query, &self.screen, terminal));
-                self.push(Bytes::new(), length, Audience::All);
+            What::UnknownQuery => (Audience::Owner, false),
+            What::Status => {
+                if let Some(report) = psp::parse(&piece.bytes, now) {
+                    self.records.apply(report);
+                }
+                self.told(belief);
+                (Audience::All, true)
             }
+            _ if piece.replayable() => (Audience::All, false),
+            _ => (Audience::Once, false),
+        };
+        match &piece.what {
+            What::Bell => belief.bell(now),
+            What::Notification { title, body } => match title {
+                Some(title) => belief.notification(&format!("{title}: {body}"), now),
+                None => belief.notification(body, now),
+            },
+            What::Progress { state, percent } => belief.progress(*state, *percent, now),
+            What::Prompt => {
+                self.records.ended();
+                self.told(belief);
+            }
+            What::Reset => {
+                self.records.reset();
+                self.told(belief);
+            }
+            _ => {}
         }
+        if cut {
+            return self.push(Bytes::new(), length, audience);
+        }
+        self.screen.feed(&piece.bytes);
+        self.push(piece.bytes, length, audience);
+    }
+
+    /// The program's own records changed.
+    fn told(&mut self, belief: &mut Belief) {
+        belief.report(self.records.summary().map(|s| Said {
+            state: s.state,
+            message: s.message,
+            progress: s.progress,
+            at: s.at,
+        }));
     }
 
     fn push(&mut self, bytes: Bytes, length: usize, audience: Audience) {
@@ -166,15 +211,17 @@ impl Output {
         });
     }
 
-    /// Nothing more comes: what was held back is told of, as it is.
+    /// The program is over: what was held back is told of, as it is.
     pub fn finish(&mut self, now: Millis) {
-        let held = std::mem::take(&mut self.held);
-        self.scanner = Scanner::new();
-        if !held.is_empty() {
-            self.record(HistoryKind::Output, &held, now);
-            self.screen.feed(&held);
-            let length = held.len();
-            self.push(held.into(), length, Audience::All);
+        let mut rest = Vec::new();
+        self.scanner.flush(&mut rest);
+        self.held.clear();
+        self.records.ended();
+        for piece in rest {
+            self.record(HistoryKind::Output, &piece.bytes, now);
+            self.screen.feed(&piece.bytes);
+            let length = piece.bytes.len();
+            self.push(piece.bytes, length, Audience::All);
         }
     }
 
@@ -194,10 +241,5 @@ impl Output {
         if let Some(history) = &mut self.history {
             history.sync();
         }
-    }
-
-    /// When something is to be done about the output by time alone.
-    pub fn wake(&self, _now: Duration) -> Option<Duration> {
-        None
     }
 }

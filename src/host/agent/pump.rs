@@ -8,7 +8,7 @@ use super::Agent;
 use super::clients::{ACK_AFTER, Event};
 use crate::host::attachment::{Frame, Step};
 use crate::model::{Size, now_ms};
-use crate::host::stub::Drawn;
+use crate::mux::{Drawn, psp};
 use crate::proto::{Form, ToClient, ToHost, View};
 
 /// Frames handed to one client before the agent's terminal is read again: its socket takes one at a time.
@@ -20,9 +20,10 @@ impl Agent {
         let scene = self.scene();
         let owner = self.clients.owner();
         let ended = (scene.over).then(|| self.ended());
+        let state = self.told.map(|(state, _)| state);
         let mut wake: Option<Duration> = None;
         let mut dead = Vec::new();
-        let mut at_least = |wake: &mut Option<Duration>, at: Duration| {
+        let at_least = |wake: &mut Option<Duration>, at: Duration| {
             *wake = Some(wake.map_or(at, |w| w.min(at)));
         };
         for (index, client) in self.clients.iter_mut().enumerate() {
@@ -76,6 +77,19 @@ impl Agent {
                             client.queue(&ToClient::Ended(ended));
                         }
                     }
+                }
+            }
+            // A terminal that shows states is told this agent's, in the protocol that the agent spoke.
+            if client.told != state
+                && client.attachment.terminal.program_status == Some(true)
+                && (self.output.at_ground() || client.attachment.form() == Some(Form::Drawn))
+                && let Some(state) = state
+            {
+                let id = format!("{}/{}", self.hub.id, self.spec.number);
+                let report = psp::encode(&id, state, None, None).into();
+                if let Some(frame) = client.attachment.aside(report, scene, now) {
+                    client.told = Some(state);
+                    client.queue(&output(frame));
                 }
             }
             // An acknowledgement rides with the output that answers the key, or goes alone a little later.
