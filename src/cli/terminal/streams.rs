@@ -1,15 +1,15 @@
 //! Stdin and stdout as streams that never block the runtime and never set O_NONBLOCK on what the shell
 //! shares with us: a terminal is opened a second time; anything else gets a thread of its own.
 
+use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
 use rustix::fs::{Mode, OFlags};
-use tokio::io::unix::AsyncFd;
-use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::unix::pipe;
 use tokio::sync::{mpsc, oneshot};
 
 /// What a thread takes or gives at once.
@@ -21,7 +21,9 @@ const CHUNK: usize = 16 * 1024;
 /// No thread could be started.
 pub fn input() -> io::Result<Box<dyn AsyncRead + Send + Unpin>> {
     if io::stdin().is_terminal()
-        && let Some(tty) = Tty::open(0, OFlags::RDONLY, Interest::READABLE)
+        && let Some(tty) = again(0, OFlags::RDONLY)
+        // Named for pipes, it takes whatever can be polled.
+        && let Ok(tty) = pipe::Receiver::from_file_unchecked(tty)
     {
         return Ok(Box::new(tty));
     }
@@ -34,71 +36,21 @@ pub fn input() -> io::Result<Box<dyn AsyncRead + Send + Unpin>> {
 /// No thread could be started.
 pub fn output() -> io::Result<Box<dyn AsyncWrite + Send + Unpin>> {
     if io::stdout().is_terminal()
-        && let Some(tty) = Tty::open(1, OFlags::WRONLY, Interest::WRITABLE)
+        && let Some(tty) = again(1, OFlags::WRONLY)
+        && let Ok(tty) = pipe::Sender::from_file_unchecked(tty)
     {
         return Ok(Box::new(tty));
     }
     Ok(Box::new(Outward::start(io::stdout())?))
 }
 
-/// A terminal behind a descriptor of our own.
-struct Tty(AsyncFd<OwnedFd>);
-
-impl Tty {
-    /// `None` where it cannot be opened again: another user's terminal, no /proc.
-    fn open(fd: u32, access: OFlags, interest: Interest) -> Option<Self> {
-        let flags = access | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let path = format!("/proc/self/fd/{fd}");
-        let file = rustix::fs::open(path, flags, Mode::empty()).ok()?;
-        AsyncFd::with_interest(file, interest).ok().map(Self)
-    }
-}
-
-impl AsyncRead for Tty {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        loop {
-            let mut ready = ready!(self.0.poll_read_ready(cx))?;
-            let room = buf.initialize_unfilled();
-            match ready.try_io(|fd| Ok(rustix::io::read(fd.as_fd(), &mut *room)?)) {
-                Ok(Ok(n)) => {
-                    buf.advance(n);
-                    return Poll::Ready(Ok(()));
-                }
-                Ok(Err(e)) if e.kind() == io::ErrorKind::Interrupted => {}
-                Ok(Err(e)) => return Poll::Ready(Err(e)),
-                Err(_not_ready) => {}
-            }
-        }
-    }
-}
-
-impl AsyncWrite for Tty {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        loop {
-            let mut ready = ready!(self.0.poll_write_ready(cx))?;
-            match ready.try_io(|fd| Ok(rustix::io::write(fd.as_fd(), bytes)?)) {
-                Ok(Err(e)) if e.kind() == io::ErrorKind::Interrupted => {}
-                Ok(wrote) => return Poll::Ready(wrote),
-                Err(_not_ready) => {}
-            }
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
+/// The terminal behind `fd`, behind a descriptor of our own that never blocks. `None` where it cannot be
+/// opened again: another user's terminal, no /proc.
+fn again(fd: u32, access: OFlags) -> Option<File> {
+    let flags = access | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let path = format!("/proc/self/fd/{fd}");
+    let file = rustix::fs::open(path, flags, Mode::empty()).ok()?;
+    Some(File::from(file))
 }
 
 /// A reader with a thread that may block in it for ever.
