@@ -58,8 +58,13 @@ impl Registry {
     /// # Errors
     /// The sessions' directory is there and cannot be read.
     pub fn all(&self, ended: bool) -> Result<Vec<Known>> {
-        let mut all = self.local()?;
-        all.extend(self.ledger.all().into_iter().map(from_entry));
+        // A session on a machine that shares this home is in both: the entry says how to get there.
+        let mut all: Vec<Known> = self.ledger.all().into_iter().map(from_entry).collect();
+        for local in self.local()? {
+            if !all.iter().any(|k| k.id == local.id) {
+                all.push(local);
+            }
+        }
         all.retain(|k| ended || k.live);
         all.sort_by(|a, b| a.created.cmp(&b.created).then(a.id.cmp(&b.id)));
         Ok(all)
