@@ -222,7 +222,7 @@ fn from_entry(entry: Entry) -> Known {
         dir: None,
         ssh: Some(entry.ssh),
         created: entry.last.as_ref().map_or(entry.last_seen, |l| l.spec.created),
-        live: entry.last.as_ref().is_none_or(|l| l.ended.is_none()),
+        live: !entry.lost && entry.last.as_ref().is_none_or(|l| l.ended.is_none()),
         last: entry.last,
         last_seen: entry.last_seen,
     }

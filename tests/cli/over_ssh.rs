@@ -1,6 +1,9 @@
 //! Provider `ssh`, on a real OpenSSH server of the test's own.
 
+use rustix::process::Signal;
+
 use super::common::env::TestEnv;
+use super::common::process::kill;
 use super::common::sshd::{Sshd, SshdOptions};
 use super::common::{SOON, await_true};
 
@@ -53,6 +56,22 @@ fn where_forwarding_is_forbidden_a_bridge_carries_it() {
         env.ok(&["kill", agent]);
     }
     env.ok(&["wait", &session]);
+}
+
+#[test]
+fn a_host_that_died_there_is_lost_and_can_be_started_again() {
+    let (env, _sshd) = place(&[]);
+    let session = env.dispatch(&on_box(&["--command", "echo alive; sleep 1000"]));
+    await_true("its output", SOON, || env.ok(&["logs", &session]).stdout.contains("alive"));
+    kill(env.endpoint(&session).pid, Signal::KILL);
+    await_true("its death", SOON, || env.status(&session)["presence"] == "lost");
+    assert!(env.ok(&["logs", &session]).stdout.contains("alive"));
+    env.ok(&["restart", &session]);
+    assert_eq!(env.status(&session)["presence"], "live");
+    env.ok(&["terminate", &session, "--yes"]);
+    env.ok(&["prune", "--yes"]);
+    assert!(!env.session_dir(&session).exists());
+    assert_eq!(env.ok(&["status", "--all", "--json"]).stdout.trim(), "[]");
 }
 
 #[test]
