@@ -58,7 +58,14 @@ pub async fn end(session: &SessionId, targets: &[Target], grace: Duration) -> Ve
     if targets.is_empty() {
         return Vec::new();
     }
-    let find = || members(targets, session.as_str(), &processes::all(), processes::marks);
+    let find = || {
+        members(
+            targets,
+            session.as_str(),
+            &processes::all(),
+            processes::marks,
+        )
+    };
     // Where there is no /proc at least their process groups are reached.
     for target in targets {
         let pid = target.pid.and_then(|p| i32::try_from(p).ok());
@@ -133,6 +140,9 @@ mod tests {
             22 => Some(("session-bbbbbb".to_owned(), 2)),
             _ => None,
         };
-        assert_eq!(members(&targets, "session-aaaaaa", &all, marks), [10, 11, 20]);
+        assert_eq!(
+            members(&targets, "session-aaaaaa", &all, marks),
+            [10, 11, 20]
+        );
     }
 }

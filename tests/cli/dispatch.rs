@@ -11,11 +11,25 @@ use super::common::{SOON, await_true};
 fn a_command_prints_and_its_exit_status_is_ours() {
     let env = TestEnv::new();
     let ran = env.run(&["dispatch", "--command", "echo hi; exit 3"]);
-    assert_eq!((ran.code, ran.stdout.as_str()), (3, "hi\n"), "{}", ran.all());
+    assert_eq!(
+        (ran.code, ran.stdout.as_str()),
+        (3, "hi\n"),
+        "{}",
+        ran.all()
+    );
     let first = ran.stderr.lines().next().unwrap_or_default();
     assert!(first.contains("this machine") && first.contains("`remote init`"));
     assert!(ran.stderr.contains("exited(3)") && ran.stderr.contains("COST"));
-    let ran = env.ok(&["dispatch", "--provider", "local", "--", "printf", "%s|", "a b", "$x"]);
+    let ran = env.ok(&[
+        "dispatch",
+        "--provider",
+        "local",
+        "--",
+        "printf",
+        "%s|",
+        "a b",
+        "$x",
+    ]);
     assert_eq!(ran.stdout, "a b|$x|");
     assert!(!ran.stderr.contains("remote init"), "{}", ran.stderr);
     env.await_no_process();
@@ -25,7 +39,10 @@ fn a_command_prints_and_its_exit_status_is_ours() {
 fn output_is_whole_and_as_it_was_written() {
     let env = TestEnv::new();
     let command = "head -c 3000000 /dev/zero | tr '\\0' x; echo; printf 'a\\377b'";
-    let ran = env.remote(&["dispatch", "--command", command]).output().unwrap();
+    let ran = env
+        .remote(&["dispatch", "--command", command])
+        .output()
+        .unwrap();
     assert_eq!(ran.status.code(), Some(0));
     assert_eq!(ran.stdout.len(), 3_000_000 + 1 + 3);
     assert!(ran.stdout.ends_with(b"x\na\xffb"));
@@ -49,7 +66,11 @@ fn several_agents_have_their_lines_numbered_and_the_first_failure_counts() {
 fn one_agent_on_a_terminal_is_attached_to() {
     let env = TestEnv::new();
     let mut terminal = env.terminal(
-        &["dispatch", "--command", "stty size; read x; echo got=$x; exit 4"],
+        &[
+            "dispatch",
+            "--command",
+            "stty size; read x; echo got=$x; exit 4",
+        ],
         size(91, 17),
     );
     terminal.wait_text("17 91");
@@ -71,7 +92,10 @@ fn ctrl_c_leaves_the_session_running_and_says_how_to_come_back() {
     assert_eq!(terminal.wait_exit(), 130);
     let shown = terminal.text().join("\n");
     let session = session_in(&shown).expect("the session's name");
-    assert!(shown.contains(&format!("remote attach {session}")), "{shown}");
+    assert!(
+        shown.contains(&format!("remote attach {session}")),
+        "{shown}"
+    );
     let live = env.status(&session);
     assert_eq!(live["presence"], "live");
     env.ok(&["terminate", &session, "--yes"]);
@@ -86,7 +110,9 @@ fn a_dead_client_does_not_hurt_the_agent() {
         .stdin(std::process::Stdio::null())
         .spawn()
         .unwrap();
-    await_true("the session", SOON, || env.run(&["status", "long"]).code == 0);
+    await_true("the session", SOON, || {
+        env.run(&["status", "long"]).code == 0
+    });
     super::common::process::kill(child.id(), Signal::KILL);
     child.wait().unwrap();
     assert_eq!(env.status("long")["presence"], "live");
@@ -98,22 +124,70 @@ fn a_dead_client_does_not_hurt_the_agent() {
 fn what_cannot_be_is_refused_before_anything_starts() {
     let env = TestEnv::new();
     for (args, code, said) in [
-        (&["dispatch", "--ttl", "0s", "--command", "true"][..], 1, "--ttl 0s is too short"),
-        (&["dispatch", "--ttl", "10years", "--command", "true"], 1, "--ttl 10years is too long"),
-        (&["dispatch", "--ttl", "soon", "--command", "true"], 2, "'soon'"),
-        (&["dispatch", "--", "no-such-program"], 1, "`no-such-program`"),
+        (
+            &["dispatch", "--ttl", "0s", "--command", "true"][..],
+            1,
+            "--ttl 0s is too short",
+        ),
+        (
+            &["dispatch", "--ttl", "10years", "--command", "true"],
+            1,
+            "--ttl 10years is too long",
+        ),
+        (
+            &["dispatch", "--ttl", "soon", "--command", "true"],
+            2,
+            "'soon'",
+        ),
+        (
+            &["dispatch", "--", "no-such-program"],
+            1,
+            "`no-such-program`",
+        ),
         (&["dispatch", "do it"], 1, "`claude`"),
-        (&["dispatch", "--agent", "cluade", "do it"], 2, "did you mean `claude`?"),
+        (
+            &["dispatch", "--agent", "cluade", "do it"],
+            2,
+            "did you mean `claude`?",
+        ),
         (&["dispatch"], 1, "there is nothing to do"),
         (&["dispatch", " "], 1, "the task is empty"),
         (&["dispatch", "@no-such-file"], 1, "no-such-file"),
-        (&["dispatch", "--cwd", "/no/such", "--command", "true"], 1, "`/no/such`"),
-        (&["dispatch", "--env", "X", "--command", "true"], 1, "`--env X`"),
-        (&["dispatch", "--name", "a b", "--command", "true"], 1, "`a b`"),
-        (&["dispatch", "--provider", "ec3", "--command", "true"], 1, "`ec3`"),
-        (&["dispatch", "--provider", "ssh", "--command", "true"], 1, "--host"),
-        (&["dispatch", "--into", "nothing", "--command", "true"], 1, "there is no session"),
-        (&["dispatch", "-n", "0", "--command", "true"], 2, "0 is not in 1..=100"),
+        (
+            &["dispatch", "--cwd", "/no/such", "--command", "true"],
+            1,
+            "`/no/such`",
+        ),
+        (
+            &["dispatch", "--env", "X", "--command", "true"],
+            1,
+            "`--env X`",
+        ),
+        (
+            &["dispatch", "--name", "a b", "--command", "true"],
+            1,
+            "`a b`",
+        ),
+        (
+            &["dispatch", "--provider", "ec3", "--command", "true"],
+            1,
+            "`ec3`",
+        ),
+        (
+            &["dispatch", "--provider", "ssh", "--command", "true"],
+            1,
+            "--host",
+        ),
+        (
+            &["dispatch", "--into", "nothing", "--command", "true"],
+            1,
+            "there is no session",
+        ),
+        (
+            &["dispatch", "-n", "0", "--command", "true"],
+            2,
+            "0 is not in 1..=100",
+        ),
     ] {
         let ran = env.run(args);
         assert_eq!(ran.code, code, "{args:?}: {}", ran.all());

@@ -20,15 +20,7 @@ fn no_test_file_is_forgotten() {
     common::assert_all_modules(
         "tests/cli",
         &[
-            "allow",
-            "config",
-            "dispatch",
-            "doctor",
-            "frame",
-            "init",
-            "man",
-            "over_ssh",
-            "session",
+            "allow", "config", "dispatch", "doctor", "frame", "init", "man", "over_ssh", "session",
             "shells",
         ],
     );

@@ -25,18 +25,34 @@ fn on_box<'a>(more: &[&'a str]) -> Vec<&'a str> {
 #[test]
 fn the_binary_goes_there_once_and_a_session_outlives_its_connection() {
     let (env, sshd) = place(&[]);
-    let session = env.dispatch(&on_box(&["--name", "far", "--command", "echo there; sleep 1000"]));
+    let session = env.dispatch(&on_box(&[
+        "--name",
+        "far",
+        "--command",
+        "echo there; sleep 1000",
+    ]));
     let bin = env.home().join(".local/share/remote/bin");
     let names = || -> Vec<_> {
         let entries = std::fs::read_dir(&bin).unwrap();
-        entries.flatten().map(|e| (e.file_name(), e.metadata().unwrap().modified().unwrap())).collect()
+        entries
+            .flatten()
+            .map(|e| (e.file_name(), e.metadata().unwrap().modified().unwrap()))
+            .collect()
     };
     let first = names();
     assert_eq!(first.len(), 1, "{first:?}");
     sshd.kill_connections();
-    await_true("its output", SOON, || env.ok(&["logs", "far"]).stdout.contains("there"));
+    await_true("its output", SOON, || {
+        env.ok(&["logs", "far"]).stdout.contains("there")
+    });
     assert_eq!(env.status("far")["presence"], "live");
-    let ran = env.run(&[&["dispatch"], &on_box(&["--command", "echo $HOME; exit 5"])[..]].concat());
+    let ran = env.run(
+        &[
+            &["dispatch"],
+            &on_box(&["--command", "echo $HOME; exit 5"])[..],
+        ]
+        .concat(),
+    );
     assert_eq!(ran.code, 5, "{}", ran.all());
     assert_eq!(ran.stdout.trim(), env.home().display().to_string());
     assert_eq!(names(), first, "not uploaded again");
@@ -62,9 +78,13 @@ fn where_forwarding_is_forbidden_a_bridge_carries_it() {
 fn a_host_that_died_there_is_lost_and_can_be_started_again() {
     let (env, _sshd) = place(&[]);
     let session = env.dispatch(&on_box(&["--command", "echo alive; sleep 1000"]));
-    await_true("its output", SOON, || env.ok(&["logs", &session]).stdout.contains("alive"));
+    await_true("its output", SOON, || {
+        env.ok(&["logs", &session]).stdout.contains("alive")
+    });
     kill(env.endpoint(&session).pid, Signal::KILL);
-    await_true("its death", SOON, || env.status(&session)["presence"] == "lost");
+    await_true("its death", SOON, || {
+        env.status(&session)["presence"] == "lost"
+    });
     assert!(env.ok(&["logs", &session]).stdout.contains("alive"));
     env.ok(&["restart", &session]);
     assert_eq!(env.status(&session)["presence"], "live");
@@ -89,7 +109,10 @@ fn a_machine_that_does_not_answer_is_unreachable_with_an_age() {
     let (env, sshd) = place(&[]);
     let session = env.dispatch(&on_box(&["--command", "sleep 1000"]));
     assert_eq!(env.status(&session)["presence"], "live");
-    let (port, silent) = (sshd.port, std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+    let (port, silent) = (
+        sshd.port,
+        std::net::TcpListener::bind("127.0.0.1:0").unwrap(),
+    );
     env.use_sshd(&sshd, silent.local_addr().unwrap().port());
     let begun = std::time::Instant::now();
     let report = env.status(&session);
