@@ -32,7 +32,10 @@ fn members(
     marks: impl Fn(u32) -> Option<(String, u32)>,
 ) -> Vec<u32> {
     let ours = std::process::id();
-    let by_session: BTreeMap<u32, u32> = targets.iter().filter_map(|t| Some((t.pid?, t.agent))).collect();
+    let by_session: BTreeMap<u32, u32> = targets
+        .iter()
+        .filter_map(|t| Some((t.pid?, t.agent)))
+        .collect();
     all.iter()
         .filter(|p| !p.zombie && p.pid != ours && p.pid > 1)
         .filter(|p| {
