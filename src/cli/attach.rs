@@ -179,8 +179,7 @@ fn tell(ctx: &Ctx, known: &Known, agent: u32, report: Report) -> Result<ExitCode
     }
     if report.undelivered > 0 && !matches!(report.ending, Ending::Ended(_)) {
         let n = report.undelivered;
-        ctx.ui
-            .warn(format!("{n} typed bytes never reached {name}"));
+        ctx.ui.warn(format!("{n} typed bytes never reached {name}"));
     }
     match report.ending {
         Ending::Left => {

@@ -45,6 +45,14 @@ pub fn agents(status: &SessionStatus, now: Millis) -> (String, Option<Color>) {
     }
 }
 
+/// `3m ago`, `just now`.
+pub fn ago(then: Millis, now: Millis) -> String {
+    match age(then, now).as_str() {
+        "now" => "just now".to_owned(),
+        age => format!("{age} ago"),
+    }
+}
+
 /// `TTL in 42m`.
 pub fn end(end: &End, now: Millis) -> String {
     let left = Duration::from_millis(end.at.saturating_sub(now));

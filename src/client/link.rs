@@ -397,9 +397,11 @@ impl Link {
     fn leave(&mut self, now: Now, out: &mut Vec<Effect>) {
         match self.state {
             State::Ending(_) => return self.finish(out),
-            State::Attached { .. } | State::Handshake { .. } => {
+            State::Attached { .. } => {
                 self.send(ToHost::Detach, now, out);
+                self.input.forget_sent();
             }
+            State::Handshake { .. } => self.send(ToHost::Detach, now, out),
             _ => out.push(Effect::Abort),
         }
         self.close(Reason::Left, out);

@@ -19,7 +19,7 @@ pub fn lines(report: &Report, ui: &Ui, now: Millis) -> Vec<String> {
     if let Some(status) = status {
         let spec = &status.spec;
         field("task", &spec.task);
-        field("started", &format!("{} ago by {}", age(spec.created, now), spec.owner));
+        field("started", &format!("{} by {}", words::ago(spec.created, now), spec.owner));
     }
     field("place", &report.place);
     if let Some(why) = &report.unreachable_because {
@@ -104,7 +104,7 @@ fn agents(status: &SessionStatus, now: Millis) -> Table {
 
 fn evidence(agent: &AgentStatus, now: Millis) -> String {
     let source = agent.evidence.source.word();
-    format!("{source} {} ago", age(agent.evidence.at, now))
+    format!("{source} {}", words::ago(agent.evidence.at, now))
 }
 
 fn says(agent: &AgentStatus) -> String {

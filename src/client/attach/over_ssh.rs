@@ -123,10 +123,7 @@ fn retry(e: &SshError) -> Retry {
     }
 }
 
-async fn connect(
-    known: &Known,
-    ask: Arc<Remembering>,
-) -> std::result::Result<HostConn, Trouble> {
+async fn connect(known: &Known, ask: Arc<Remembering>) -> std::result::Result<HostConn, Trouble> {
     let (resolved, trust) = match (&known.ssh, &known.dir) {
         (Some(place), _) => {
             let resolved = resolve(&place.destination, &Overrides::default()).await;
