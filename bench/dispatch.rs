@@ -48,10 +48,10 @@ fn version(lab: &Lab) -> Section {
         .rows
         .push(Row::new("ssh -V", &[time(&ssh.to_string_lossy(), &["-V"])]));
     if lab.remote_works() {
-        let remote = crate::common::env::REMOTE;
+        let remote = crate::common::env::remote_binary().to_string_lossy();
         section.rows.push(Row::new(
             "remote --version",
-            &[time(remote, &["--version"])],
+            &[time(&remote, &["--version"])],
         ));
         // The first start reads the binary from disk; here every page of it is in memory.
         run(&mut lab.client.remote(&["--help"]), b"", limit);

@@ -57,7 +57,7 @@ pub fn measure(lab: &Lab) -> Vec<Section> {
             terminal.send("\r");
             // Until every buffer on the way has filled.
             let begun = Instant::now();
-            while begun.elapsed() < Duration::from_millis(2500) {
+            while begun.elapsed() < Duration::from_millis(1500) {
                 terminal.pump(Duration::from_millis(100));
             }
             queued.push(proxy.held(Way::Down) as f64 / 1024.0);

@@ -76,11 +76,13 @@ fn pss(processes: &[Process]) -> f64 {
 
 fn tmux(lab: &Lab, script: &str, sessions: usize, agents: usize) -> f64 {
     let tmp = lab.server.bin().with_file_name("tmp");
+    // A client that comes to a socket whose server is just ending is told that it exited unexpectedly.
+    let socket = format!("memory-{sessions}-{agents}");
     let tmux = |args: &[&str]| {
         let mut command = lab.server.command("tmux");
         command.env("TMUX_TMPDIR", &tmp);
         command
-            .args(["-L", "memory", "-f"])
+            .args(["-L", &socket, "-f"])
             .arg(lab.server.work().join("tmux.conf"));
         command.args(args);
         let ran = run(&mut command, b"", LIMIT);
@@ -126,7 +128,7 @@ fn tmux(lab: &Lab, script: &str, sessions: usize, agents: usize) -> f64 {
     assert_eq!(servers.len(), 1, "one tmux server: {servers:?}");
     let mib = pss(&servers);
     tmux(&["kill-server"]);
-    lab.sweep();
+    await_true("tmux's end", LIMIT, || lab.server.processes().is_empty());
     mib
 }
 

@@ -341,7 +341,10 @@ mod tests {
             grace_ms: None,
         };
         let error = control.ask(kill).await.expect_err("refused");
-        assert_eq!((error.message.as_str(), error.hints.len()), ("no agent 9", 1));
+        assert_eq!(
+            (error.message.as_str(), error.hints.len()),
+            ("no agent 9", 1)
+        );
         drop(control);
         task.await.expect("host");
     }

@@ -132,13 +132,18 @@ pub fn check_name(registry: &Registry, name: &str) -> Result<()> {
             .chars()
             .all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.'));
     if !sound || name.parse::<SessionId>().is_ok() {
-        return Err(Error::user(format!("`{name}` cannot be a session's name"))
-            .hint("use up to 64 letters, digits, `-`, `_` and `.`, and not six of a-z and 2-7 alone"));
+        return Err(
+            Error::user(format!("`{name}` cannot be a session's name")).hint(
+                "use up to 64 letters, digits, `-`, `_` and `.`, and not six of a-z and 2-7 alone",
+            ),
+        );
     }
     let taken = registry.all(false)?;
     match taken.iter().find(|k| k.name.as_deref() == Some(name)) {
-        Some(other) => Err(Error::user(format!("{} is named `{name}` already", other.id))
-            .hint("choose another name, or run `remote rename` on that one first")),
+        Some(other) => Err(
+            Error::user(format!("{} is named `{name}` already", other.id))
+                .hint("choose another name, or run `remote rename` on that one first"),
+        ),
         None => Ok(()),
     }
 }
@@ -182,9 +187,15 @@ mod tests {
             assert_eq!(checked("--ttl", time).is_ok(), ok, "{time:?}");
         }
         let error = checked("--ttl", Duration::from_secs(10 * 31_557_600)).expect_err("ten years");
-        assert!(error.message.starts_with("--ttl 10years is too long"), "{error}");
+        assert!(
+            error.message.starts_with("--ttl 10years is too long"),
+            "{error}"
+        );
         let error = checked("--ttl", Duration::ZERO).expect_err("nothing");
-        assert!(error.message.starts_with("--ttl 0s is too short"), "{error}");
+        assert!(
+            error.message.starts_with("--ttl 0s is too short"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -205,7 +216,10 @@ mod tests {
     fn keys_are_fresh_and_readable() -> Result<()> {
         let keys = fresh_keys()?;
         assert_ne!(keys.host, keys.client);
-        assert!(keys.host.starts_with("-----BEGIN OPENSSH PRIVATE KEY-----\n"));
+        assert!(
+            keys.host
+                .starts_with("-----BEGIN OPENSSH PRIVATE KEY-----\n")
+        );
         Ok(())
     }
 }

@@ -96,15 +96,8 @@ impl Following {
         form: Form,
         send: mpsc::Sender<Shown>,
     ) -> Result<()> {
-        let mut history = History::open(
-            &self.registry,
-            &self.known,
-            &self.hosts,
-            agent,
-            begin,
-            true,
-        )
-        .await?;
+        let mut history =
+            History::open(&self.registry, &self.known, &self.hosts, agent, begin, true).await?;
         let mut plain = Plain::new();
         let mut lines = Vec::new();
         while let Some(record) = history.next().await? {
@@ -280,7 +273,10 @@ mod tests {
 
     #[test]
     fn only_full_screen_programs_states_are_told_and_only_once() {
-        let mut now = status("session-abc234", &[AgentState::Working, AgentState::Working]);
+        let mut now = status(
+            "session-abc234",
+            &[AgentState::Working, AgentState::Working],
+        );
         now.agents[0].full_screen = true;
         let mut changes = Changes::default();
         assert_eq!(changes.of(&now, &[1, 2]), [(1, AgentState::Working)]);

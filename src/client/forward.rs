@@ -169,11 +169,10 @@ impl Carrier {
                 }
             });
         }
-        Err(Error::connection(format!(
-            "the connection to {} was lost",
-            self.known.label()
-        ))
-        .hint("run the same command again"))
+        Err(
+            Error::connection(format!("the connection to {} was lost", self.known.label()))
+                .hint("run the same command again"),
+        )
     }
 }
 
@@ -190,7 +189,10 @@ fn busy(forward: &Forward, e: std::io::Error) -> Error {
     ))
 }
 
-async fn carry(mut one: impl AsyncRead + AsyncWrite + Unpin, mut two: impl AsyncRead + AsyncWrite + Unpin) {
+async fn carry(
+    mut one: impl AsyncRead + AsyncWrite + Unpin,
+    mut two: impl AsyncRead + AsyncWrite + Unpin,
+) {
     // Either side may hang up at any time; there is nobody to tell.
     let _ = copy_bidirectional(&mut one, &mut two).await;
 }
@@ -206,7 +208,18 @@ mod tests {
         assert_eq!(shown("8080:3000")?, "127.0.0.1:8080 -> 127.0.0.1:3000");
         assert_eq!(shown("8080:db:5432")?, "127.0.0.1:8080 -> db:5432");
         assert_eq!(shown("[::1]:8080:[fe80::1]:80")?, "::1:8080 -> fe80::1:80");
-        for bad in ["", "x", "0", "70000", ":1", "1:", "1:2:3:4:5", "[::1:80", "[::1]x:80", "-1"] {
+        for bad in [
+            "",
+            "x",
+            "0",
+            "70000",
+            ":1",
+            "1:",
+            "1:2:3:4:5",
+            "[::1:80",
+            "[::1]x:80",
+            "-1",
+        ] {
             let error = bad.parse::<Forward>().expect_err(bad);
             assert!(error.message.contains(&format!("`{bad}`")));
         }

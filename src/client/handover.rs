@@ -98,7 +98,8 @@ pub async fn revive(
     steps("revive");
     let (compute, _connection) = provider(paths, &place_of(known), ask).await?;
     let endpoint = compute.start(&known.id).await?;
-    if let (Some(mut entry), Login::Ssh { .. }) = (registry.ledger().get(&known.id), &endpoint.login)
+    if let (Some(mut entry), Login::Ssh { .. }) =
+        (registry.ledger().get(&known.id), &endpoint.login)
     {
         entry.ssh.socket = endpoint.socket;
         entry.ssh.binary = endpoint.binary;
@@ -136,7 +137,9 @@ pub fn remove_command(id: &SessionId, dir: &str) -> Result<String> {
     if dir.starts_with('/') && dir.ends_with(&format!("/sessions/{id}")) {
         return Ok(format!("rm -rf -- {}", quote(dir)));
     }
-    Err(Error::internal(format!("`{dir}` is not the directory of {id}")))
+    Err(Error::internal(format!(
+        "`{dir}` is not the directory of {id}"
+    )))
 }
 
 #[cfg(test)]
@@ -148,7 +151,13 @@ mod tests {
         let id: SessionId = "session-abc234".parse().expect("a good id");
         let good = remove_command(&id, "/home/me/.local/state/remote/sessions/session-abc234")?;
         assert!(good.starts_with("rm -rf -- /home/me"));
-        for bad in ["/", "", "/home/me", "/sessions/session-abc235", "sessions/session-abc234"] {
+        for bad in [
+            "/",
+            "",
+            "/home/me",
+            "/sessions/session-abc235",
+            "sessions/session-abc234",
+        ] {
             assert!(remove_command(&id, bad).is_err(), "{bad}");
         }
         Ok(())

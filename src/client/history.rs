@@ -177,7 +177,9 @@ async fn open(
     }
     let source = match (&known.dir, &known.ssh) {
         (Some(_), _) => Source::Disk(Box::new(disk(&known, agent, begin)?)),
-        (None, Some(_)) => Source::Elsewhere(Box::new(elsewhere(&known, hosts, agent, begin).await?)),
+        (None, Some(_)) => {
+            Source::Elsewhere(Box::new(elsewhere(&known, hosts, agent, begin).await?))
+        }
         (None, None) => return Err(Error::internal(format!("{} is nowhere", known.id))),
     };
     Ok((known, source))

@@ -196,7 +196,10 @@ mod tests {
         let text = String::from_utf8_lossy(&out);
         let lines: Vec<&str> = text.lines().collect();
         let header: serde_json::Value = serde_json::from_str(lines[0]).expect("JSON");
-        assert_eq!((&header["version"], &header["width"]), (&json!(2), &json!(80)));
+        assert_eq!(
+            (&header["version"], &header["width"]),
+            (&json!(2), &json!(80))
+        );
         assert_eq!(
             lines[1..],
             [

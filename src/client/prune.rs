@@ -54,7 +54,10 @@ async fn is_over(paths: &Paths, registry: &Registry, known: &Known, ask: &Arc<dy
         return !known.live;
     }
     // Elsewhere: `live` only says that its end was not seen from here.
-    match report(registry, known, ask.clone(), PATIENCE).await.presence {
+    match report(registry, known, ask.clone(), PATIENCE)
+        .await
+        .presence
+    {
         Presence::Live => false,
         Presence::Ended | Presence::Lost => true,
         Presence::Unreachable => {

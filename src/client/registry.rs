@@ -165,9 +165,7 @@ impl Known {
     /// As it was asked for, as far as that can be read here.
     pub fn spec(&self) -> Option<SessionSpec> {
         let last = || self.last.as_ref().map(|l| l.spec.clone());
-        let read = |dir: &SessionDir| {
-            serde_json::from_slice(&std::fs::read(dir.spec()).ok()?).ok()
-        };
+        let read = |dir: &SessionDir| serde_json::from_slice(&std::fs::read(dir.spec()).ok()?).ok();
         self.dir.as_ref().and_then(read).or_else(last)
     }
 
@@ -221,7 +219,10 @@ fn from_entry(entry: Entry) -> Known {
         provider: entry.provider,
         dir: None,
         ssh: Some(entry.ssh),
-        created: entry.last.as_ref().map_or(entry.last_seen, |l| l.spec.created),
+        created: entry
+            .last
+            .as_ref()
+            .map_or(entry.last_seen, |l| l.spec.created),
         live: entry.last.as_ref().is_none_or(|l| l.ended.is_none()),
         last: entry.last,
         last_seen: entry.last_seen,
@@ -256,8 +257,10 @@ fn pick(typed: &str, all: &[Known]) -> Result<usize> {
                 }
                 many => {
                     let names = many.iter().filter_map(|i| all.get(*i));
-                    return Err(Error::user(format!("`{typed}` is the beginning of several"))
-                        .hint(format!("type more of it: {}", list(names))));
+                    return Err(
+                        Error::user(format!("`{typed}` is the beginning of several"))
+                            .hint(format!("type more of it: {}", list(names))),
+                    );
                 }
             }
         }
@@ -341,7 +344,10 @@ mod tests {
         let error = known("session-abc234", None, false);
         let error = error.must_live().expect_err("dead");
         for verb in ["logs", "restart", "prune"] {
-            assert!(error.hints[0].contains(&format!("`remote {verb}")), "{verb}");
+            assert!(
+                error.hints[0].contains(&format!("`remote {verb}")),
+                "{verb}"
+            );
         }
     }
 }

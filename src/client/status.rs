@@ -189,11 +189,7 @@ pub async fn on_disk(known: &Known, ask: &Arc<dyn Ask>) -> Result<SessionStatus>
 ///
 /// # Errors
 /// Neither can be had.
-pub async fn newest(
-    registry: &Registry,
-    known: &Known,
-    hosts: &Hosts,
-) -> Result<SessionStatus> {
+pub async fn newest(registry: &Registry, known: &Known, hosts: &Hosts) -> Result<SessionStatus> {
     if known.live {
         let asked = async { hosts.reach(known).await?.control().await?.status().await };
         match asked.await {
@@ -224,7 +220,14 @@ pub async fn watch(
     }
     let mut known = known;
     while matches!(presence, Presence::Live | Presence::Unreachable) {
-        let stream = async { reach(&known, ask.clone()).await?.control().await?.watch().await };
+        let stream = async {
+            reach(&known, ask.clone())
+                .await?
+                .control()
+                .await?
+                .watch()
+                .await
+        };
         if let Ok(mut stream) = stream.await {
             while let Ok(status) = stream.next().await {
                 registry.ledger().saw(&status, now_ms());
@@ -249,7 +252,7 @@ pub async fn watch(
 pub(super) mod tests {
     use super::*;
     use crate::model::{
-        AgentState, AgentStatus, DEFAULT_SIZE, Ended, EndKind, Ends, Evidence, SessionSpec, Source,
+        AgentState, AgentStatus, DEFAULT_SIZE, EndKind, Ended, Ends, Evidence, SessionSpec, Source,
     };
 
     /// A status with agents numbered from 1 in these states.

@@ -206,12 +206,7 @@ pub async fn wait(
 type Told = Result<(SessionStatus, bool)>;
 
 /// Tells what one host says until it says no more; then what it left behind.
-async fn listen(
-    registry: Registry,
-    mut known: Known,
-    ask: Arc<dyn Ask>,
-    send: mpsc::Sender<Told>,
-) {
+async fn listen(registry: Registry, mut known: Known, ask: Arc<dyn Ask>, send: mpsc::Sender<Told>) {
     let mut pause = Duration::from_millis(100);
     loop {
         if !known.live {
@@ -219,7 +214,14 @@ async fn listen(
             let _ = send.send(told).await;
             return;
         }
-        let watch = async { reach(&known, ask.clone()).await?.control().await?.watch().await };
+        let watch = async {
+            reach(&known, ask.clone())
+                .await?
+                .control()
+                .await?
+                .watch()
+                .await
+        };
         match watch.await {
             Ok(mut watch) => {
                 while let Ok(status) = watch.next().await {
@@ -294,7 +296,10 @@ mod tests {
         assert_eq!(all.verdict(), None, "not heard of yet");
         all.heard(&half, false);
         assert_eq!(all.verdict(), None);
-        all.heard(&status("session-abc234", &[exited, AgentState::Done]), false);
+        all.heard(
+            &status("session-abc234", &[exited, AgentState::Done]),
+            false,
+        );
         assert!(matches!(all.verdict(), Some(Verdict::There(a)) if a.len() == 2));
         let mut any = waiting(true, &["exited"], None);
         any.heard(&half, false);
@@ -305,12 +310,23 @@ mod tests {
     fn what_can_never_be_is_said_at_once() {
         let exited = AgentState::Exited { code: 3 };
         let mut blocked = waiting(false, &["blocked"], None);
-        blocked.heard(&status("session-abc234", &[exited, AgentState::Working]), false);
+        blocked.heard(
+            &status("session-abc234", &[exited, AgentState::Working]),
+            false,
+        );
         assert!(matches!(blocked.verdict(), Some(Verdict::Never(a)) if a[0].agent == 1));
         let mut other = waiting(false, &["blocked"], Some(2));
-        other.heard(&status("session-abc234", &[exited, AgentState::Working]), false);
+        other.heard(
+            &status("session-abc234", &[exited, AgentState::Working]),
+            false,
+        );
         assert_eq!(other.verdict(), None);
-        other.heard(&status("session-abc234", &[exited, AgentState::Working]), true);
-        assert!(matches!(other.verdict(), Some(Verdict::Never(a)) if a[0].state == AgentState::Lost));
+        other.heard(
+            &status("session-abc234", &[exited, AgentState::Working]),
+            true,
+        );
+        assert!(
+            matches!(other.verdict(), Some(Verdict::Never(a)) if a[0].state == AgentState::Lost)
+        );
     }
 }

@@ -105,7 +105,12 @@ async fn watch_status(hub: &Hub, out: &mpsc::Sender<ToClient>) {
         changes.borrow_and_update();
         let status = Box::new(hub.status(now_ms()));
         let over = status.ended.is_some();
-        if out.send(ToClient::Event(Event::Status { status })).await.is_err() || over {
+        if out
+            .send(ToClient::Event(Event::Status { status }))
+            .await
+            .is_err()
+            || over
+        {
             return;
         }
         tokio::time::sleep(EVENT_INTERVAL).await;
@@ -210,13 +215,16 @@ async fn perform(
             };
             let _ = hub.agent(agent)?.send(command).await;
             // Hooks hear of an end that nears.
-            Ok(hub.last_notice().map_or(Outcome::Done, |line| Outcome::Text {
-                lines: vec![line],
-            }))
+            Ok(hub
+                .last_notice()
+                .map_or(Outcome::Done, |line| Outcome::Text { lines: vec![line] }))
         }
         Op::Unknown => Err(WireError::new(
             ErrorCode::Unsupported,
-            format!("this host (remote {}) does not know that request", hub.version),
+            format!(
+                "this host (remote {}) does not know that request",
+                hub.version
+            ),
         )
         .hint("`remote host upgrade` brings it to your version; its agents go on")),
     }
@@ -250,7 +258,8 @@ async fn spawn(hub: &Arc<Hub>, mut spec: AgentSpec) -> Result<Outcome, WireError
     let status = hub
         .agent_status(number)
         .ok_or_else(|| WireError::new(ErrorCode::Spawn, format!("agent {number} did not start")))?;
-    if let (AgentState::Exited { code: 127 }, Some(why)) = (status.state, &status.evidence.message) {
+    if let (AgentState::Exited { code: 127 }, Some(why)) = (status.state, &status.evidence.message)
+    {
         return Err(WireError::new(ErrorCode::Spawn, why.clone()));
     }
     Ok(Outcome::Agent {
@@ -266,7 +275,10 @@ async fn kill(hub: &Hub, number: u32, grace_ms: Option<Millis>) -> Result<(), Wi
             ErrorCode::AgentOver,
             format!("agent {number} has ended already"),
         )
-        .hint(format!("`remote restart {}/{number}` starts it again", hub.id)));
+        .hint(format!(
+            "`remote restart {}/{number}` starts it again",
+            hub.id
+        )));
     }
     let grace = grace_ms.map_or(wrapup::GRACE, Duration::from_millis);
     let left = wrapup::end(&hub.id, &targets, grace.min(Duration::from_secs(3600))).await;

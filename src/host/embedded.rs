@@ -19,9 +19,9 @@ use crate::config::SessionDir;
 use crate::error::{Context, Result};
 use crate::model::Size;
 use crate::mux::{Pty, SpawnRequest, reap};
+use crate::ssh::BoxFuture;
 use crate::ssh::keys::{self, PrivateKey};
 use crate::ssh::server::{self, PtyProcess, SpawnPty};
-use crate::ssh::BoxFuture;
 
 /// Where it listens and how it is known.
 #[derive(Debug, Clone)]
@@ -70,7 +70,10 @@ pub async fn start(
         .context("no port on 127.0.0.1 for the session's SSH server")?;
     let user = user(&hub.env);
     let listening = Listening {
-        port: listener.local_addr().context("the SSH server's port")?.port(),
+        port: listener
+            .local_addr()
+            .context("the SSH server's port")?
+            .port(),
         host_key: keys::public_line(&host_key),
         user: user.clone(),
     };
@@ -78,7 +81,9 @@ pub async fn start(
     env.insert("REMOTE_SESSION".to_owned(), hub.id.to_string());
     env.entry("SHELL".to_owned())
         .or_insert_with(|| "/bin/sh".to_owned());
-    let home = env.get("HOME").map_or_else(|| PathBuf::from("/"), PathBuf::from);
+    let home = env
+        .get("HOME")
+        .map_or_else(|| PathBuf::from("/"), PathBuf::from);
     // A login lands where the first agent works.
     let cwd = hub
         .spec()
@@ -97,7 +102,9 @@ pub async fn start(
         pty: Some(Arc::new(Terminals(hub.clone()))),
     };
     tokio::spawn(async move {
-        if let Err(e) = server::serve(listener, config, async move { closed(&mut closing).await }).await {
+        if let Err(e) =
+            server::serve(listener, config, async move { closed(&mut closing).await }).await
+        {
             tracing::error!("the SSH server ended: {e}");
         }
     });
@@ -203,4 +210,3 @@ impl Drop for Login {
         }
     }
 }
-

@@ -51,9 +51,8 @@ pub fn coming(f: &Facts<'_>) -> Vec<End> {
             };
             add(EndKind::Exited, last_change.max(f.not_before), why);
         }
-        let at_rest = |s: AgentState| {
-            s.is_over() || matches!(s, AgentState::Done | AgentState::Error)
-        };
+        let at_rest =
+            |s: AgentState| s.is_over() || matches!(s, AgentState::Done | AgentState::Error);
         if let (Some(linger), Some(detached)) = (f.ends.linger_ms, f.detached)
             && f.agents.iter().all(|a| at_rest(a.state))
         {
@@ -71,10 +70,7 @@ pub fn coming(f: &Facts<'_>) -> Vec<End> {
             let activity = f.agents.iter().map(|a| a.activity).max().unwrap_or(0);
             add(
                 EndKind::Idle,
-                activity
-                    .max(detached)
-                    .max(f.started)
-                    .saturating_add(idle),
+                activity.max(detached).max(f.started).saturating_add(idle),
                 "nothing happens and nobody is attached".to_owned(),
             );
         }
@@ -87,7 +83,10 @@ pub fn coming(f: &Facts<'_>) -> Vec<End> {
             add(
                 EndKind::Unanswered,
                 agent.since.saturating_add(limit),
-                format!("agent {} waits for an answer that does not come", agent.number),
+                format!(
+                    "agent {} waits for an answer that does not come",
+                    agent.number
+                ),
             );
         }
     }
@@ -272,11 +271,20 @@ mod tests {
         };
         let agents = [agent(ASKS, 1000)];
         let mut watch = Watch::default();
-        assert!(matches!(watch.due(&facts(1000, ends, &agents))[..], [Effect::Warn(_)]));
+        assert!(matches!(
+            watch.due(&facts(1000, ends, &agents))[..],
+            [Effect::Warn(_)]
+        ));
         assert!(watch.due(&facts(2000, ends, &agents)).is_empty());
         assert_eq!(watch.next(&facts(2000, ends, &agents)), Some(6000));
-        assert!(matches!(watch.due(&facts(6000, ends, &agents))[..], [Effect::Warn(_)]));
-        assert!(matches!(watch.due(&facts(11_000, ends, &agents))[..], [Effect::End(_)]));
+        assert!(matches!(
+            watch.due(&facts(6000, ends, &agents))[..],
+            [Effect::Warn(_)]
+        ));
+        assert!(matches!(
+            watch.due(&facts(11_000, ends, &agents))[..],
+            [Effect::End(_)]
+        ));
     }
 
     #[test]
@@ -319,6 +327,9 @@ mod tests {
             deadline: Some(0),
             ..Ends::default()
         };
-        assert!(matches!(watch.due(&facts(5, zero, &[]))[..], [Effect::End(_)]));
+        assert!(matches!(
+            watch.due(&facts(5, zero, &[]))[..],
+            [Effect::End(_)]
+        ));
     }
 }

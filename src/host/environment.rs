@@ -41,7 +41,8 @@ pub fn base(host: impl IntoIterator<Item = (String, String)>) -> BTreeMap<String
         .into_iter()
         .filter(|(name, _)| !NOT_OURS.contains(&name.as_str()) && !name.starts_with("REMOTE_"))
         .collect();
-    let set = |name: &str, env: &BTreeMap<String, String>| env.get(name).is_some_and(|v| !v.is_empty());
+    let set =
+        |name: &str, env: &BTreeMap<String, String>| env.get(name).is_some_and(|v| !v.is_empty());
     if !["LC_ALL", "LC_CTYPE", "LANG"].iter().any(|n| set(n, &env)) {
         env.insert("LANG".to_owned(), "C.UTF-8".to_owned());
     }
@@ -109,7 +110,10 @@ mod tests {
         let own = vars(&[("TERM", "dumb"), ("REMOTE_AGENT", "9")]);
         let id: SessionId = "session-abc234".parse().expect("a name");
         let env = agent(&base([]), &own, &id, 2, Path::new("/s/agent.sock"));
-        assert_eq!((env["TERM"].as_str(), env["REMOTE_AGENT"].as_str()), ("dumb", "2"));
+        assert_eq!(
+            (env["TERM"].as_str(), env["REMOTE_AGENT"].as_str()),
+            ("dumb", "2")
+        );
         assert_eq!(env["REMOTE_SESSION"], "session-abc234");
     }
 }

@@ -120,9 +120,7 @@ impl Flow {
     }
 
     fn measure(&mut self, sent: Sent, now: Duration) {
-        let took = now
-            .saturating_sub(sent.at)
-            .max(Duration::from_micros(20));
+        let took = now.saturating_sub(sent.at).max(Duration::from_micros(20));
         match self.rtt {
             Some((least, at)) if took >= least && now.saturating_sub(at) < RTT_AGE => {}
             _ => self.rtt = Some((took, now)),
@@ -137,6 +135,11 @@ impl Flow {
         };
     }
 
+    /// What the client consumes, in bytes a second; `None` while nothing is known.
+    pub fn rate(&self) -> Option<f64> {
+        self.rate
+    }
+
     /// How long the client will take for `bytes` more than what is in flight, the line's own delay left out;
     /// `None` while nothing is known.
     pub fn drain(&self, bytes: u64, now: Duration) -> Option<Duration> {
@@ -148,9 +151,10 @@ impl Flow {
                 .saturating_sub(usual)
         });
         // A client that stopped consuming has a good rate of old: the age of what it owes tells.
-        let owed = self.in_flight.front().map(|s| {
-            now.saturating_sub(s.at).saturating_sub(usual * 2)
-        });
+        let owed = self
+            .in_flight
+            .front()
+            .map(|s| now.saturating_sub(s.at).saturating_sub(usual * 2));
         match (by_rate, owed) {
             (Some(a), Some(b)) => Some(a.max(b)),
             (None, Some(b)) if b > PATIENCE => Some(b),

@@ -42,7 +42,9 @@ impl Place {
     /// They are not set: this is no agent's process.
     pub fn from_env() -> Result<Self> {
         let socket = std::env::var_os("REMOTE_AGENT_SOCKET").map(PathBuf::from);
-        let agent = std::env::var("REMOTE_AGENT").ok().and_then(|n| n.parse().ok());
+        let agent = std::env::var("REMOTE_AGENT")
+            .ok()
+            .and_then(|n| n.parse().ok());
         match (socket, agent) {
             (Some(socket), Some(agent)) => Ok(Self { socket, agent }),
             _ => Err(Error::user(
@@ -109,7 +111,9 @@ fn resolve(n: &Notification, hook: Option<&str>) -> Result<Option<(AgentState, O
         (None, Some(known)) => Some(known),
         (None, None) if n.hook => None,
         (None, None) => {
-            return Err(Error::user("say what to notify of: --state, or --hook with JSON on stdin"));
+            return Err(Error::user(
+                "say what to notify of: --state, or --hook with JSON on stdin",
+            ));
         }
     };
     Ok(found.map(|(state, message)| (state, n.message.clone().or(own).or(message))))
@@ -176,7 +180,8 @@ mod tests {
 
     #[test]
     fn words_win_over_the_hooks_own_event() {
-        let hook = r#"{"hook_event_name":"PermissionRequest","tool_name":"Bash","message":"run it?"}"#;
+        let hook =
+            r#"{"hook_event_name":"PermissionRequest","tool_name":"Bash","message":"run it?"}"#;
         let n = Notification {
             hook: true,
             ..Notification::default()
@@ -201,7 +206,10 @@ mod tests {
             ..Notification::default()
         };
         assert_eq!(resolve(&hook, Some("not json")).expect("fine"), None);
-        assert_eq!(resolve(&hook, Some(r#"{"hook_event_name":"SessionEnd"}"#)).expect("fine"), None);
+        assert_eq!(
+            resolve(&hook, Some(r#"{"hook_event_name":"SessionEnd"}"#)).expect("fine"),
+            None
+        );
         let wrong = Notification {
             state: Some("sleeping".into()),
             ..Notification::default()

@@ -76,9 +76,7 @@ impl Ring {
     pub fn push(&mut self, chunk: Chunk) {
         debug_assert_eq!(chunk.from, self.end);
         self.end = chunk.to;
-        self.weight = self
-            .weight
-            .saturating_add(chunk.bytes.len() + CHUNK_WEIGHT);
+        self.weight = self.weight.saturating_add(chunk.bytes.len() + CHUNK_WEIGHT);
         self.chunks.push_back(chunk);
         while self.weight > self.limit {
             let Some(old) = self.chunks.pop_front() else {

@@ -16,9 +16,7 @@ use super::startup::{self, Signals};
 use super::{agent, embedded, environment, files, logfile, upgrade, wrapup};
 use crate::config::SessionDir;
 use crate::error::{Context, Result};
-use crate::model::{
-    EndKind, Ended, HostEndpoint, SessionSpec, SessionStatus, now_ms,
-};
+use crate::model::{EndKind, Ended, HostEndpoint, SessionSpec, SessionStatus, now_ms};
 
 /// Between two writes of last.json.
 const SAVE_INTERVAL: Duration = Duration::from_secs(1);
@@ -59,9 +57,7 @@ struct End {
 /// # Errors
 /// Another host runs there, the directory holds no session, or its sockets cannot be made.
 pub async fn run(dir: SessionDir, options: RunOptions) -> Result<()> {
-    let dir = SessionDir::new(
-        std::path::absolute(dir.path()).context("the session's directory")?,
-    );
+    let dir = SessionDir::new(std::path::absolute(dir.path()).context("the session's directory")?);
     if options.detach {
         startup::detach();
     }
@@ -117,7 +113,9 @@ async fn start(
                 }
             }
             None if revived => {
-                let old = last.as_ref().and_then(|l| l.agents.iter().find(|a| a.number == number));
+                let old = last
+                    .as_ref()
+                    .and_then(|l| l.agents.iter().find(|a| a.number == number));
                 agent::revive(&hub, spec, old);
             }
             None => agent::start(&hub, spec).await,
@@ -208,10 +206,14 @@ impl Host {
                 let ms = at.saturating_sub(now).min(60_000);
                 Instant::now() + Duration::from_millis(ms)
             });
-            let wake = [end, unsaved.then(|| saved + SAVE_INTERVAL), cpu.next(&self.hub)]
-                .into_iter()
-                .flatten()
-                .min();
+            let wake = [
+                end,
+                unsaved.then(|| saved + SAVE_INTERVAL),
+                cpu.next(&self.hub),
+            ]
+            .into_iter()
+            .flatten()
+            .min();
             tokio::select! {
                 Ok(()) = changes.changed() => unsaved = true,
                 Some(order) = self.orders.recv() => match order {
@@ -239,7 +241,8 @@ impl Host {
         if let Some(spec) = self.hub.take_changed_spec()
             && let Err(e) = files::write_json(&self.dir.spec(), &spec)
         {
-            self.hub.warn(format!("session.json cannot be written: {e}"));
+            self.hub
+                .warn(format!("session.json cannot be written: {e}"));
         }
         if let Err(e) = files::write_json(&self.dir.last(), &self.hub.status(now_ms())) {
             self.hub.warn(format!("last.json cannot be written: {e}"));
@@ -259,7 +262,8 @@ impl Host {
             }
         };
         if !left.is_empty() {
-            self.hub.warn(format!("these processes could not be ended: {left:?}"));
+            self.hub
+                .warn(format!("these processes could not be ended: {left:?}"));
         }
         let agents = self.hub.agents();
         let rest = async {
@@ -365,7 +369,11 @@ impl Cpu {
         });
         if let Ok((watch, busy)) = looked.await {
             self.watch = Some(watch);
-            self.calm = if busy.is_empty() { self.calm.saturating_add(1) } else { 0 };
+            self.calm = if busy.is_empty() {
+                self.calm.saturating_add(1)
+            } else {
+                0
+            };
             hub.tell_cpu(&busy);
         }
     }

@@ -8,8 +8,10 @@ use bytes::{Buf, Bytes};
 use crate::model::{DEFAULT_SIZE, HistoryKind, Size};
 use crate::mux::{HistoryError, HistoryReader, Screen};
 
-/// Read at most so much for them, and give at most so much.
-const READ: u64 = 2 << 20;
+/// What a line is taken to have been written with, to know how far back to read; and how far at most.
+const LINE: u64 = 120;
+const READ: u64 = 1 << 20;
+/// Give at most so much.
 const GIVE: usize = 1 << 20;
 const LINES: u32 = 20_000;
 
@@ -28,7 +30,7 @@ pub async fn lines(dir: PathBuf, count: u32) -> Bytes {
 }
 
 fn make(dir: &Path, count: u32) -> Result<Bytes, HistoryError> {
-    let mut screen = replay(dir, READ)?;
+    let mut screen = replay(dir, (u64::from(count) * LINE).min(READ))?;
     let scrolled = screen.take_scrolled(usize::try_from(count).unwrap_or(usize::MAX));
     let mut out = Vec::new();
     for line in scrolled.iter() {
@@ -82,11 +84,16 @@ mod tests {
         let size = Size { cols: 20, rows: 5 };
         for n in 1..=12 {
             let line = format!("line {n}\r\n");
-            history.append(HistoryKind::Output, line.as_bytes(), 1, || (size, Vec::new()));
+            history.append(HistoryKind::Output, line.as_bytes(), 1, || {
+                (size, Vec::new())
+            });
         }
         let lines = make(dir.path(), 3).expect("reads");
         // Lines 9 to 12 and the empty one below are on the screen.
-        assert_eq!(String::from_utf8_lossy(&lines), "line 6\r\nline 7\r\nline 8\r\n");
+        assert_eq!(
+            String::from_utf8_lossy(&lines),
+            "line 6\r\nline 7\r\nline 8\r\n"
+        );
         let screen = replay(dir.path(), 1).expect("reads");
         assert_eq!(screen.text()[0], "line 9");
     }

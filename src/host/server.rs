@@ -14,9 +14,7 @@ use super::agent::Command;
 use super::control;
 use super::hub::Hub;
 use super::scrollback;
-use crate::proto::{
-    Attach, Conn, FrameError, Notice, ToClient, ToHost,
-};
+use crate::proto::{Attach, Conn, FrameError, Notice, ToClient, ToHost};
 
 /// For the hellos and the first request.
 const FIRST_WORD: Duration = Duration::from_secs(10);
@@ -75,7 +73,9 @@ pub async fn accept(
             },
             () = closed(&mut stop) => return,
         };
-        let allowed = stream.peer_cred().is_ok_and(|c| c.uid() == uid || c.uid() == 0);
+        let allowed = stream
+            .peer_cred()
+            .is_ok_and(|c| c.uid() == uid || c.uid() == 0);
         if !allowed || Arc::strong_count(&streams) > MAX_STREAMS {
             continue;
         }

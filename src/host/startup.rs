@@ -25,7 +25,10 @@ pub fn detach() {
 
 /// Lets go of standard input and output, so that nobody waits for them.
 pub fn silence() {
-    let null = fs::OpenOptions::new().read(true).write(true).open("/dev/null");
+    let null = fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/null");
     if let Ok(null) = null {
         let _ = rustix::stdio::dup2_stdin(&null);
         let _ = rustix::stdio::dup2_stdout(&null);
@@ -81,8 +84,12 @@ pub fn sockets(dir: &SessionDir) -> Result<(PathBuf, PathBuf)> {
     let place = dir.socket_dir(uid);
     if place != dir.path() {
         // In /tmp, where anybody may have made a directory of that name first.
-        for level in [place.parent(), Some(place.as_path())].into_iter().flatten() {
-            files::make_private_dir(level).context(format!("{} cannot be made", level.display()))?;
+        for level in [place.parent(), Some(place.as_path())]
+            .into_iter()
+            .flatten()
+        {
+            files::make_private_dir(level)
+                .context(format!("{} cannot be made", level.display()))?;
             own(level, uid)?;
         }
     }
@@ -105,7 +112,10 @@ fn own(dir: &Path, uid: u32) -> Result<()> {
 pub fn logout_danger() -> Option<String> {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let mut text = read("/etc/systemd/logind.conf");
-    for dir in ["/usr/lib/systemd/logind.conf.d", "/etc/systemd/logind.conf.d"] {
+    for dir in [
+        "/usr/lib/systemd/logind.conf.d",
+        "/etc/systemd/logind.conf.d",
+    ] {
         let Ok(entries) = fs::read_dir(dir) else {
             continue;
         };
@@ -139,8 +149,12 @@ mod tests {
     #[test]
     fn the_last_setting_of_logind_counts() {
         assert!(!kills_user_processes("#KillUserProcesses=yes\n"));
-        assert!(kills_user_processes("KillUserProcesses=no\n KillUserProcesses=yes"));
-        assert!(!kills_user_processes("KillUserProcesses=yes\nKillUserProcesses=no"));
+        assert!(kills_user_processes(
+            "KillUserProcesses=no\n KillUserProcesses=yes"
+        ));
+        assert!(!kills_user_processes(
+            "KillUserProcesses=yes\nKillUserProcesses=no"
+        ));
     }
 
     #[test]

@@ -223,8 +223,7 @@ impl Belief {
                 },
             )
         };
-        let recent =
-            |at: Option<Millis>, within| at.filter(|t| now.saturating_sub(*t) < within);
+        let recent = |at: Option<Millis>, within| at.filter(|t| now.saturating_sub(*t) < within);
         let active = recent(self.output, ACTIVE_MS).max(recent(self.cpu, CPU_ACTIVE_MS));
         let newest = self.output.max(self.cpu);
         if let Some(said) = &self.notification

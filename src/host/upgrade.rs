@@ -68,7 +68,11 @@ async fn verify(path: &Path) -> std::result::Result<Check, String> {
         .map_err(|_| "it does not answer".to_owned())?
         .map_err(|e| e.to_string())?;
     if !output.status.success() {
-        return Err(format!("`{} host check` failed: {}", path.display(), output.status));
+        return Err(format!(
+            "`{} host check` failed: {}",
+            path.display(),
+            output.status
+        ));
     }
     let check: Check = serde_json::from_slice(&output.stdout)
         .map_err(|e| format!("its answer to `host check` cannot be read: {e}"))?;

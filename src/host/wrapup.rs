@@ -32,7 +32,10 @@ fn members(
     marks: impl Fn(u32) -> Option<(String, u32)>,
 ) -> Vec<u32> {
     let ours = std::process::id();
-    let by_session: BTreeMap<u32, u32> = targets.iter().filter_map(|t| Some((t.pid?, t.agent))).collect();
+    let by_session: BTreeMap<u32, u32> = targets
+        .iter()
+        .filter_map(|t| Some((t.pid?, t.agent)))
+        .collect();
     all.iter()
         .filter(|p| !p.zombie && p.pid != ours && p.pid > 1)
         .filter(|p| {
@@ -58,7 +61,14 @@ pub async fn end(session: &SessionId, targets: &[Target], grace: Duration) -> Ve
     if targets.is_empty() {
         return Vec::new();
     }
-    let find = || members(targets, session.as_str(), &processes::all(), processes::marks);
+    let find = || {
+        members(
+            targets,
+            session.as_str(),
+            &processes::all(),
+            processes::marks,
+        )
+    };
     // Where there is no /proc at least their process groups are reached.
     for target in targets {
         let pid = target.pid.and_then(|p| i32::try_from(p).ok());
@@ -133,6 +143,9 @@ mod tests {
             22 => Some(("session-bbbbbb".to_owned(), 2)),
             _ => None,
         };
-        assert_eq!(members(&targets, "session-aaaaaa", &all, marks), [10, 11, 20]);
+        assert_eq!(
+            members(&targets, "session-aaaaaa", &all, marks),
+            [10, 11, 20]
+        );
     }
 }

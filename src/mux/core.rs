@@ -45,6 +45,8 @@ pub(super) struct Core {
     /// Bytes of hyperlinks named since the last count of those in use.
     pub link_bytes: usize,
     pub links_full: bool,
+    /// Lines that leave were taken already.
+    pub muted: bool,
 }
 
 impl Core {
@@ -62,6 +64,7 @@ impl Core {
             scrolled: Scrolled::default(),
             link_bytes: 0,
             links_full: false,
+            muted: false,
         };
         core.drop_inactive();
         core
@@ -77,10 +80,6 @@ impl Core {
 
     pub fn rows(&self) -> usize {
         self.term.grid().screen_lines()
-    }
-
-    pub fn mode(&self) -> TermMode {
-        *self.term.mode()
     }
 
     pub fn has(&self, mode: TermMode) -> bool {
@@ -187,7 +186,7 @@ impl Core {
 
     /// Takes the `n` lines that are about to leave the top of the main screen.
     pub fn capture(&mut self, n: usize) {
-        if self.alt() {
+        if self.alt() || self.muted {
             return;
         }
         let grid = self.term.grid();

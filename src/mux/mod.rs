@@ -6,6 +6,7 @@ mod answer;
 mod classify;
 mod core;
 mod drawn;
+mod flood;
 mod handler;
 mod history;
 pub mod keys;

@@ -26,15 +26,16 @@ const BACKGROUND: Color = Color::Named(NamedColor::Background);
 /// A run of untouched cells shorter than this is written as spaces.
 const SHORT_GAP: usize = 4;
 
-/// Whether a cell is as an erase with default colours leaves it.
+/// Whether a cell is as an erase with default colours leaves it. Without branches: each line that scrolls
+/// off is searched for its end by this.
+#[inline(always)]
 pub(super) fn is_blank(cell: &Cell) -> bool {
-    (cell.c == ' ' || cell.c == '\t')
-        && cell.extra.is_none()
-        && cell.bg == BACKGROUND
-        && cell.fg == FOREGROUND
-        && !cell
-            .flags
-            .intersects(LOOKS.union(Flags::WIDE_CHAR).union(Flags::WIDE_CHAR_SPACER))
+    const MARKS: Flags = LOOKS.union(Flags::WIDE_CHAR).union(Flags::WIDE_CHAR_SPACER);
+    ((cell.c == ' ') | (cell.c == '\t'))
+        & cell.extra.is_none()
+        & matches!(cell.bg, BACKGROUND)
+        & matches!(cell.fg, FOREGROUND)
+        & !cell.flags.intersects(MARKS)
 }
 
 /// Whether an erase leaves a cell so: blank but for its background.
@@ -49,7 +50,32 @@ pub(super) fn is_erased(cell: &Cell) -> bool {
 
 /// Columns up to the last cell that is not blank.
 pub(super) fn content_len(row: &[Cell]) -> usize {
-    row.iter().rposition(|c| !is_blank(c)).map_or(0, |i| i + 1)
+    let mut end = row.len();
+    for eight in row.rchunks(8) {
+        if !eight.iter().fold(true, |all, c| all & is_blank(c)) {
+            break;
+        }
+        end -= eight.len();
+    }
+    let rest = row.get(..end).unwrap_or(row);
+    rest.iter().rposition(|c| !is_blank(c)).map_or(0, |i| i + 1)
+}
+
+/// How many cells at the front of `row` are ASCII and look like the first, which is not wide.
+fn ascii_run(row: &[Cell]) -> usize {
+    let Some(first) = row.first().filter(|c| c.extra.is_none()) else {
+        return 0;
+    };
+    let (fg, bg, looks) = (first.fg, first.bg, first.flags & LOOKS);
+    row.iter()
+        .position(|c| {
+            let alike = (c.fg == fg) & (c.bg == bg) & (c.flags & LOOKS == looks);
+            let narrow = !c
+                .flags
+                .intersects(Flags::WIDE_CHAR.union(Flags::WIDE_CHAR_SPACER));
+            !(alike & narrow & c.extra.is_none() & matches!(c.c, ' '..='~'))
+        })
+        .unwrap_or(row.len())
 }
 
 /// Whether two cells look alike but for what they hold.
@@ -121,7 +147,10 @@ impl<'a> Painter<'a> {
 
     /// Sets the pen to the default.
     pub fn plain(&mut self) {
-        self.pen(&Cell::default());
+        let linked = self.link.is_some() || self.underline.is_some();
+        if linked || self.fg != FOREGROUND || self.bg != BACKGROUND || !self.flags.is_empty() {
+            self.pen(&Cell::default());
+        }
     }
 
     fn sgr(&mut self) {
@@ -231,12 +260,16 @@ impl<'a> Painter<'a> {
         {
             row = rest;
         }
-        for (x, cell) in row.iter().enumerate() {
-            if cell.flags.contains(Flags::WIDE_CHAR_SPACER) {
-                continue;
-            }
+        while let Some(cell) = row.first() {
             self.pen(cell);
-            self.glyph(cell, row.len() - x);
+            let mut run = ascii_run(row);
+            if run > 0 {
+                let ascii = row.get(..run).unwrap_or_default();
+                self.out.extend(ascii.iter().map(|c| c.c as u8));
+            } else {
+                run = self.glyph(cell, row.len());
+            }
+            row = row.get(run..).unwrap_or_default();
         }
         self.plain();
     }

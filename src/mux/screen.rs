@@ -62,7 +62,7 @@ impl Screen {
         } = self;
         let done = catch_unwind(AssertUnwindSafe(|| {
             tail.feed(bytes, &mut |fed| match fed {
-                Fed::Bytes(bytes) => parser.advance(core, bytes),
+                Fed::Bytes(bytes) => core.advance(parser, bytes),
                 Fed::SoftReset => core.soft_reset(),
             });
         }));

@@ -66,14 +66,25 @@ impl Scrolled {
     }
 
     pub(super) fn push(&mut self, row: &[Cell]) {
-        if self.ends.len() >= MAX_LINES || self.bytes.len() >= MAX_BYTES {
-            self.drop_oldest(self.ends.len().div_ceil(2));
-        }
+        self.make_room();
         let wrapped = row
             .last()
             .is_some_and(|c| c.flags.contains(Flags::WRAPLINE));
         Core::render(row, &mut self.bytes);
         self.ends.push((self.bytes.len(), wrapped));
+    }
+
+    /// A line of plain text.
+    pub(super) fn push_text(&mut self, text: &[u8]) {
+        self.make_room();
+        self.bytes.extend_from_slice(text);
+        self.ends.push((self.bytes.len(), false));
+    }
+
+    fn make_room(&mut self) {
+        if self.ends.len() >= MAX_LINES || self.bytes.len() >= MAX_BYTES {
+            self.drop_oldest(self.ends.len().div_ceil(2));
+        }
     }
 
     pub(super) fn begin_cleared(&mut self) {

@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use super::common::env::{REMOTE, TestEnv};
+use super::common::env::{TestEnv, remote_binary};
 use super::common::process::run;
 use super::common::{SOON, terminal::size};
 
@@ -22,7 +22,7 @@ fn wrong_usage_is_2_with_what_is_near() {
 
 #[test]
 fn without_a_home_it_says_so() {
-    let mut command = std::process::Command::new(REMOTE);
+    let mut command = std::process::Command::new(remote_binary());
     command.env_clear().args(["config", "path"]);
     let ran = run(&mut command, b"", SOON);
     assert_eq!(ran.code, 2);
@@ -42,7 +42,7 @@ fn a_link_by_a_dotted_name_is_its_verbs() {
         ("remote.config", &["path"][..]),
     ] {
         let link = env.bin().join(name);
-        std::os::unix::fs::symlink(REMOTE, &link).unwrap();
+        std::os::unix::fs::symlink(remote_binary(), &link).unwrap();
         let ran = run(env.command(&link).args(args), b"", SOON);
         assert_eq!(ran.code, 0, "{}", ran.all());
         assert!(

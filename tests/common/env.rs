@@ -20,8 +20,14 @@ pub struct TestEnv {
     variables: Vec<(String, String)>,
 }
 
-/// The binary of this build.
-pub const REMOTE: &str = env!("CARGO_BIN_EXE_remote");
+/// The binary under test: this build's, or the one that REMOTE_TEST_BINARY names (one that is to ship).
+pub fn remote_binary() -> &'static Path {
+    static BINARY: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
+    BINARY.get_or_init(|| {
+        std::env::var_os("REMOTE_TEST_BINARY")
+            .map_or_else(|| env!("CARGO_BIN_EXE_remote").into(), PathBuf::from)
+    })
+}
 
 impl Default for TestEnv {
     fn default() -> Self {
@@ -45,7 +51,8 @@ impl TestEnv {
             home,
             variables: Vec::new(),
         };
-        std::os::unix::fs::symlink(REMOTE, this.bin().join("remote")).expect("a link to remote");
+        std::os::unix::fs::symlink(remote_binary(), this.bin().join("remote"))
+            .expect("a link to remote");
         this.isolate_ssh();
         this
     }

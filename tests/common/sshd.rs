@@ -158,7 +158,10 @@ impl Drop for Sshd {
             kill(pid, Signal::KILL);
         }
         if std::thread::panicking() {
-            eprintln!("sshd's log:\n{}", self.log());
+            let log = self.log();
+            let from = log.lines().count().saturating_sub(30);
+            let tail: Vec<&str> = log.lines().skip(from).collect();
+            eprintln!("sshd's log:\n{}", tail.join("\n"));
         }
     }
 }

@@ -10,9 +10,7 @@ use super::{Agent, Command, start};
 use crate::host::state;
 use crate::model::{AgentStatus, now_ms};
 use crate::mux::keys;
-use crate::proto::{
-    Attach, Attached, ErrorCode, Form, ToClient, View, WireError,
-};
+use crate::proto::{Attach, Attached, ErrorCode, Form, ToClient, View, WireError};
 
 /// How long clients may take for the rest when the session ends.
 const LAST_OUTPUT: Duration = Duration::from_secs(5);
@@ -73,10 +71,7 @@ impl Agent {
         let at = now_ms();
         let who = state::clean(&conn.peer.who).unwrap_or_default();
         let alone = self.clients.owner().is_none();
-        let index = self
-            .clients
-            .open(attach.attachment, conn, gone, at)
-            .await;
+        let index = self.clients.open(attach.attachment, conn, gone, at).await;
         if let Some(client) = self.clients.get(index) {
             let a = &mut client.attachment;
             a.who = who;
@@ -149,9 +144,15 @@ impl Agent {
         if !self.process.is_live() {
             return Err(WireError::new(
                 ErrorCode::AgentOver,
-                format!("agent {} has ended; nobody reads what is sent", self.spec.number),
+                format!(
+                    "agent {} has ended; nobody reads what is sent",
+                    self.spec.number
+                ),
             )
-            .hint(format!("`remote restart {}/{}`", self.hub.id, self.spec.number)));
+            .hint(format!(
+                "`remote restart {}/{}`",
+                self.hub.id, self.spec.number
+            )));
         }
         let mut bytes = if text.is_empty() {
             Vec::new()
@@ -160,8 +161,9 @@ impl Agent {
         };
         for name in names {
             let key = keys::encode(name, self.output.screen.app_cursor()).ok_or_else(|| {
-                WireError::new(ErrorCode::BadRequest, format!("`{name}` is not a key"))
-                    .hint("keys have tmux's names: C-c, M-x, Enter, Escape, Up, F5, or one character")
+                WireError::new(ErrorCode::BadRequest, format!("`{name}` is not a key")).hint(
+                    "keys have tmux's names: C-c, M-x, Enter, Escape, Up, F5, or one character",
+                )
             })?;
             bytes.extend_from_slice(&key);
         }

@@ -75,7 +75,10 @@ impl Agent {
         let now = now_ms();
         let fd = match self.process.pty().filter(|_| self.process.is_live()) {
             Some(pty) => Some(pty.hand_over().map_err(|e| {
-                format!("agent {}'s terminal cannot be handed over: {e}", self.spec.number)
+                format!(
+                    "agent {}'s terminal cannot be handed over: {e}",
+                    self.spec.number
+                )
             })?),
             None => None,
         };

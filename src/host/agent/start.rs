@@ -32,7 +32,11 @@ pub async fn start(hub: &Arc<Hub>, spec: AgentSpec) {
     agent.belief.spawned(now);
     match started {
         Ok(pty) => {
-            tracing::info!("agent {} started as process {}", agent.spec.number, pty.pid());
+            tracing::info!(
+                "agent {} started as process {}",
+                agent.spec.number,
+                pty.pid()
+            );
             agent.process = Process::running(pty, now, &[]);
             agent.output.mark("started", now);
         }
@@ -59,7 +63,9 @@ pub fn revive(hub: &Arc<Hub>, spec: AgentSpec, last: Option<&AgentStatus>) {
         }
         None => {
             agent.output.mark("lost: its host died", now);
-            agent.belief.over(AgentState::Lost, Some("its host died"), now);
+            agent
+                .belief
+                .over(AgentState::Lost, Some("its host died"), now);
             agent.process = Process::over(started, Some(now));
         }
     }
@@ -103,8 +109,10 @@ fn build(hub: &Arc<Hub>, spec: AgentSpec, screen: Screen, size: Size) -> Agent {
         told_at: std::time::Duration::ZERO,
         told_bytes: 0,
         told_title: String::new(),
+        told_failing: false,
         news: true,
         turn: None,
+        last_ping: std::time::Duration::ZERO,
         finishing: None,
     }
 }

@@ -13,7 +13,10 @@ async fn what_is_typed_comes_back_and_each_number_once() {
     c.type_in(1, b"hello\n").await;
     c.type_in(2, b"bye\n").await;
     let count = |c: &Client, word: &str| String::from_utf8_lossy(&c.bytes).matches(word).count();
-    c.until("the echo", |c| count(c, "bye") == 2 && c.bytes.ends_with(b"\r\n")).await;
+    c.until("the echo", |c| {
+        count(c, "bye") == 2 && c.bytes.ends_with(b"\r\n")
+    })
+    .await;
     assert_eq!(count(&c, "hello"), 2);
     c.until("the acknowledgement", |c| c.acked == 2).await;
     assert_eq!(session.status().await.attached.len(), 1);
@@ -37,7 +40,10 @@ async fn a_short_absence_is_mended_by_bytes_and_a_long_one_by_a_repaint() {
     assert_eq!(c.attached.offset, resume.offset);
     c.type_in(2, b"two\n").await;
     c.type_in(3, b"three\n").await;
-    c.until("three", |c| String::from_utf8_lossy(&c.bytes).contains("got 3 three")).await;
+    c.until("three", |c| {
+        String::from_utf8_lossy(&c.bytes).contains("got 3 three")
+    })
+    .await;
     let text = String::from_utf8_lossy(&c.bytes).into_owned();
     assert_eq!(text.matches("got 2 two").count(), 1, "{text}");
     let resume = c.resume();
@@ -48,7 +54,9 @@ async fn a_short_absence_is_mended_by_bytes_and_a_long_one_by_a_repaint() {
         keys: vec![crate::proto::Key("Enter".into())],
     });
     assert_eq!(away.await, Outcome::Done);
-    session.until("the flood", |s| s.agents[0].bytes > 600_000).await;
+    session
+        .until("the flood", |s| s.agents[0].bytes > 600_000)
+        .await;
     let mut c = session.attach(attach(1, 1, SIZE, Some(resume))).await;
     assert_eq!(c.attached.resumed, Resumed::Repaint);
     c.type_in(4, b"four\n").await;
@@ -61,9 +69,13 @@ async fn a_second_stream_of_the_same_terminal_takes_over() {
     let session = Session::start(vec![agent(1, &["cat"])], Ends::default()).await;
     let mut old = session.attach(attach(1, 1, SIZE, None)).await;
     old.type_in(1, b"x\n").await;
-    old.until("the echo", |c| c.bytes.ends_with(b"x\r\nx\r\n")).await;
+    old.until("the echo", |c| c.bytes.ends_with(b"x\r\nx\r\n"))
+        .await;
     let new = session.attach(attach(1, 1, SIZE, Some(old.resume()))).await;
-    assert_eq!((new.attached.resumed, new.attached.input), (Resumed::Bytes, 1));
+    assert_eq!(
+        (new.attached.resumed, new.attached.input),
+        (Resumed::Bytes, 1)
+    );
     soon("the old stream's end", async { while old.step().await {} }).await;
     assert!(old.notices.iter().any(|n| n.contains("attached again")));
     assert_eq!(session.status().await.attached.len(), 1);
@@ -76,19 +88,28 @@ async fn the_size_follows_who_typed_last_and_others_are_drawn() {
     let small = Size { cols: 40, rows: 10 };
     let mut a = session.attach(attach(1, 1, SIZE, None)).await;
     let mut b = session.attach(attach(1, 2, small, None)).await;
-    assert_eq!((a.attached.view.form, b.attached.view.form), (Form::Raw, Form::Drawn));
+    assert_eq!(
+        (a.attached.view.form, b.attached.view.form),
+        (Form::Raw, Form::Drawn)
+    );
     a.type_in(1, b"from a\n").await;
     b.until_text("from a").await;
     b.type_in(1, b"from b\n").await;
-    session.until("b's size", |s| s.agents[0].size == small).await;
-    a.until("a's view", |c| c.frames.iter().any(|f| f.0 == Form::Drawn)).await;
+    session
+        .until("b's size", |s| s.agents[0].size == small)
+        .await;
+    a.until("a's view", |c| c.frames.iter().any(|f| f.0 == Form::Drawn))
+        .await;
     let mut watching = attach(1, 3, Size { cols: 10, rows: 10 }, None);
     watching.read_only = true;
     let mut w = session.attach(watching).await;
     w.type_in(1, b"from w\n").await;
-    w.until("not applied, but acknowledged", |c| c.acked == 1).await;
+    w.until("not applied, but acknowledged", |c| c.acked == 1)
+        .await;
     b.send(ToHost::Detach).await;
-    session.until("a's size", |s| s.agents[0].size == SIZE).await;
+    session
+        .until("a's size", |s| s.agents[0].size == SIZE)
+        .await;
     a.type_in(2, b"end\n").await;
     a.until_text("end").await;
     assert!(!a.text().contains("from w"));
@@ -101,13 +122,21 @@ async fn a_client_that_takes_nothing_holds_nobody_up() {
     let session = Session::start(vec![sh(1, script)], Ends::default()).await;
     let mut c = session.attach(attach(1, 1, SIZE, None)).await;
     c.credit = false;
-    session.until("all its output", |s| s.agents[0].bytes > 2_600_000).await;
+    session
+        .until("all its output", |s| s.agents[0].bytes > 2_600_000)
+        .await;
     c.type_in(1, b"you\n").await;
-    session.until("an answer", |s| s.agents[0].bytes > 2_600_000 + 20).await;
+    session
+        .until("an answer", |s| s.agents[0].bytes > 2_600_000 + 20)
+        .await;
     // It wakes up: what it missed is mended by a repaint.
     c.credit = true;
     c.until_text("heard you").await;
-    assert!(c.frames.iter().filter(|f| f.0 == Form::Repaint).count() >= 2, "{:?}", c.frames);
+    assert!(
+        c.frames.iter().filter(|f| f.0 == Form::Repaint).count() >= 2,
+        "{:?}",
+        c.frames
+    );
     assert!(c.text().contains("400000"));
     assert!(c.bytes.len() < 2_000_000);
     session.terminate().await;
@@ -120,9 +149,15 @@ async fn a_client_that_keeps_up_gets_every_byte_of_a_flood() {
     let mut c = session.attach(attach(1, 1, SIZE, None)).await;
     c.until("the first repaint", |c| !c.frames.is_empty()).await;
     c.type_in(1, b"\n").await;
-    c.until("the flood", |c| c.text().contains("\n300000\n")).await;
+    c.until("the flood", |c| c.text().contains("\n300000\n"))
+        .await;
     // On a busy machine it may have been skipped ahead; what came is without a gap either way.
-    if c.frames.iter().filter(|f| f.0 == Form::Repaint && f.1 < f.2).count() == 0 {
+    if c.frames
+        .iter()
+        .filter(|f| f.0 == Form::Repaint && f.1 < f.2)
+        .count()
+        == 0
+    {
         let want: String = (1..=300_000).map(|n| format!("{n}\r\n")).collect();
         assert!(c.bytes.ends_with(want.as_bytes()), "every byte came");
     }
@@ -133,12 +168,19 @@ async fn a_client_that_keeps_up_gets_every_byte_of_a_flood() {
 async fn one_line_of_four_megabytes_and_bytes_that_are_no_text_pass() {
     let script = "head -c 4000000 /dev/zero | tr '\\0' x; printf '\\377\\376\\n'; read x";
     let session = Session::start(vec![sh(1, script)], Ends::default()).await;
-    session.until("the line", |s| s.agents[0].bytes == 4_000_004).await;
+    session
+        .until("the line", |s| s.agents[0].bytes == 4_000_004)
+        .await;
     let tiny = Size { cols: 1, rows: 1 };
     let mut c = session.attach(attach(1, 1, tiny, None)).await;
     c.until("a repaint", |c| !c.frames.is_empty()).await;
-    c.send(ToHost::Resize(Size { cols: 1000, rows: 500 })).await;
-    c.until("the new size", |c| c.screen.size().cols == 1000).await;
+    c.send(ToHost::Resize(Size {
+        cols: 1000,
+        rows: 500,
+    }))
+    .await;
+    c.until("the new size", |c| c.screen.size().cols == 1000)
+        .await;
     c.until("another repaint", |c| c.frames.len() > 1).await;
     session.terminate().await;
 }
@@ -146,11 +188,16 @@ async fn one_line_of_four_megabytes_and_bytes_that_are_no_text_pass() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lines_above_the_screen_come_first() {
     let session = Session::start(vec![sh(1, "seq 1 100; read x")], Ends::default()).await;
-    session.until("its output", |s| s.agents[0].bytes > 300).await;
+    session
+        .until("its output", |s| s.agents[0].bytes > 300)
+        .await;
     let mut with = attach(1, 1, SIZE, None);
     with.scrollback = 50;
     let mut c = session.attach(with).await;
-    c.until("the screen", |c| c.frames.iter().any(|f| f.0 == Form::Repaint)).await;
+    c.until("the screen", |c| {
+        c.frames.iter().any(|f| f.0 == Form::Repaint)
+    })
+    .await;
     assert_eq!(c.frames[0].0, Form::Scrollback);
     assert!(c.text().contains("\n100"));
     session.terminate().await;
@@ -181,7 +228,10 @@ async fn the_exit_status_reaches_the_client_after_all_output() {
     assert_eq!(ended.state, AgentState::Exited { code: 7 });
     assert!(ended.session_over, "it was the only one");
     assert!(c.text().contains("50000"));
-    soon("the session's end", session.host).await.expect("joined").expect("ended well");
+    soon("the session's end", session.host)
+        .await
+        .expect("joined")
+        .expect("ended well");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -191,7 +241,9 @@ async fn queries_are_answered_by_the_host_and_reports_passed_on_with_the_agents_
                   printf 'told %s.' \"$a\"; printf '\\033]7501;state=blocked:kind=question\\033\\\\'; read x";
     let session = Session::start(vec![sh(1, script)], Ends::default()).await;
     let blocked = "blocked(question)";
-    session.until(blocked, |s| s.agents[0].state.to_string() == blocked).await;
+    session
+        .until(blocked, |s| s.agents[0].state.to_string() == blocked)
+        .await;
     let mut with = attach(1, 1, SIZE, None);
     with.terminal.program_status = Some(true);
     let mut c = session.attach(with).await;

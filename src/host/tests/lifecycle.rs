@@ -3,9 +3,7 @@
 use super::*;
 use crate::host::notify::{self, Notification, Place};
 use crate::host::processes;
-use crate::model::{
-    AgentState, BlockedOn, EndKind, Evidence, HistoryKind, LogRecord, Source,
-};
+use crate::model::{AgentState, BlockedOn, EndKind, Evidence, HistoryKind, LogRecord, Source};
 use crate::proto::{ErrorCode, Key};
 
 fn failed(outcome: Outcome) -> ErrorCode {
@@ -16,7 +14,10 @@ fn failed(outcome: Outcome) -> ErrorCode {
 }
 
 async fn ended(session: Session) -> SessionStatus {
-    soon("the host's end", session.host).await.expect("joined").expect("ended well");
+    soon("the host's end", session.host)
+        .await
+        .expect("joined")
+        .expect("ended well");
     assert!(!session.dir.endpoint().exists() && !session.endpoint.socket.exists());
     files::read_json(&session.dir.last()).expect("readable")
 }
@@ -26,12 +27,20 @@ async fn a_session_ends_with_its_last_agent_and_stays_readable() {
     let agents = vec![sh(1, "echo one; exit 3"), sh(2, "read x; exit 0")];
     let session = Session::start(agents, Ends::default()).await;
     session
-        .until("agent 1's end", |s| s.agents[0].state == AgentState::Exited { code: 3 })
+        .until("agent 1's end", |s| {
+            s.agents[0].state == AgentState::Exited { code: 3 }
+        })
         .await;
     assert!(session.status().await.ends.is_empty());
     let keys = vec![Key("Enter".into())];
     let text = String::new();
-    let sent = session.ask(Op::Send { agent: 2, text, keys }).await;
+    let sent = session
+        .ask(Op::Send {
+            agent: 2,
+            text,
+            keys,
+        })
+        .await;
     assert_eq!(sent, Outcome::Done);
     let last = ended(session).await;
     assert_eq!(last.ended.map(|e| e.kind), Some(EndKind::Exited));
@@ -41,29 +50,63 @@ async fn a_session_ends_with_its_last_agent_and_stays_readable() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn agents_come_are_killed_and_come_again() {
     let session = Session::start(vec![agent(1, &["cat"])], Ends::default()).await;
-    let spawned = session.ask(Op::Spawn { agent: sh(0, "echo $REMOTE_AGENT; read x") }).await;
+    let spawned = session
+        .ask(Op::Spawn {
+            agent: sh(0, "echo $REMOTE_AGENT; read x"),
+        })
+        .await;
     let Outcome::Agent { agent: two } = spawned else {
         panic!("{spawned:?}");
     };
     assert_eq!(two.number, 2);
-    let taken = session.ask(Op::Spawn { agent: sh(2, "true") }).await;
+    let taken = session
+        .ask(Op::Spawn {
+            agent: sh(2, "true"),
+        })
+        .await;
     assert_eq!(failed(taken), ErrorCode::BadRequest);
-    let killed = session.ask(Op::Kill { agent: 2, grace_ms: None }).await;
+    let killed = session
+        .ask(Op::Kill {
+            agent: 2,
+            grace_ms: None,
+        })
+        .await;
     assert_eq!(killed, Outcome::Done);
     let status = session.status().await;
     assert_eq!(status.agents[1].state, AgentState::Exited { code: 129 });
-    let again = session.ask(Op::Kill { agent: 2, grace_ms: None }).await;
+    let again = session
+        .ask(Op::Kill {
+            agent: 2,
+            grace_ms: None,
+        })
+        .await;
     assert_eq!(failed(again), ErrorCode::AgentOver);
     for _ in 0..2 {
-        let started = session.ask(Op::Restart { agent: 2, fresh: false }).await;
+        let started = session
+            .ask(Op::Restart {
+                agent: 2,
+                fresh: false,
+            })
+            .await;
         assert!(matches!(started, Outcome::Agent { .. }), "{started:?}");
     }
     session
         .until("it runs again", |s| !s.agents[1].state.is_over())
         .await;
     let mut c = session.attach(attach(2, 1, SIZE, None)).await;
-    c.until("its output", |c| c.screen.text().iter().any(|l| l == "2")).await;
-    assert_eq!(failed(session.ask(Op::Kill { agent: 9, grace_ms: None }).await), ErrorCode::NoSuchAgent);
+    c.until("its output", |c| c.screen.text().iter().any(|l| l == "2"))
+        .await;
+    assert_eq!(
+        failed(
+            session
+                .ask(Op::Kill {
+                    agent: 9,
+                    grace_ms: None
+                })
+                .await
+        ),
+        ErrorCode::NoSuchAgent
+    );
     session.terminate().await;
 }
 
@@ -71,7 +114,12 @@ async fn agents_come_are_killed_and_come_again() {
 async fn the_last_agent_can_be_restarted_without_the_session_ending() {
     let session = Session::start(vec![agent(1, &["cat"])], Ends::default()).await;
     session.until("somebody looks", |_| true).await;
-    let started = session.ask(Op::Restart { agent: 1, fresh: true }).await;
+    let started = session
+        .ask(Op::Restart {
+            agent: 1,
+            fresh: true,
+        })
+        .await;
     assert!(matches!(started, Outcome::Agent { .. }), "{started:?}");
     let mut c = session.attach(attach(1, 1, SIZE, None)).await;
     c.type_in(1, b"alive\n").await;
@@ -85,7 +133,12 @@ async fn an_agent_that_ignores_signals_is_killed() {
     let session = Session::start(vec![sh(1, script), agent(2, &["cat"])], Ends::default()).await;
     let mut c = session.attach(attach(1, 1, SIZE, None)).await;
     c.until_text("ready").await;
-    let killed = session.ask(Op::Kill { agent: 1, grace_ms: Some(200) }).await;
+    let killed = session
+        .ask(Op::Kill {
+            agent: 1,
+            grace_ms: Some(200),
+        })
+        .await;
     assert_eq!(killed, Outcome::Done);
     c.until("its end", |c| c.ended.is_some()).await;
     let state = c.ended.as_ref().map(|e| e.state);
@@ -96,10 +149,13 @@ async fn an_agent_that_ignores_signals_is_killed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_an_agent_left_behind_ends_with_the_session() {
     // A daemon in a session of its own, and one that keeps the terminal open.
-    let script = "trap '' HUP; setsid sleep 7171 </dev/null >/dev/null 2>&1 & sleep 7272 & echo up; exit 4";
+    let script =
+        "trap '' HUP; setsid sleep 7171 </dev/null >/dev/null 2>&1 & sleep 7272 & echo up; exit 4";
     let session = Session::start(vec![sh(1, script), agent(2, &["cat"])], Ends::default()).await;
     session
-        .until("its exit", |s| s.agents[0].state == AgentState::Exited { code: 4 })
+        .until("its exit", |s| {
+            s.agents[0].state == AgentState::Exited { code: 4 }
+        })
         .await;
     // The shell had started both before it ended, but they may not have become what they are to be.
     let id = session.status().await.spec.id.to_string();
@@ -119,7 +175,10 @@ async fn a_second_host_on_the_same_directory_is_refused() {
     let session = Session::start(vec![agent(1, &["cat"])], Ends::default()).await;
     let second = run(session.dir.clone(), RunOptions::default()).await;
     let error = second.expect_err("refused");
-    assert!(error.message.contains(&std::process::id().to_string()), "{error}");
+    assert!(
+        error.message.contains(&std::process::id().to_string()),
+        "{error}"
+    );
     assert!(session.endpoint.socket.exists());
     session.terminate().await;
 }
@@ -138,15 +197,29 @@ async fn hooks_speak_for_their_agent_and_for_nothing_else() {
         ..Notification::default()
     };
     notify::send(&place, &notification).await.expect("told");
-    let blocked = AgentState::Blocked { on: BlockedOn::Permission };
-    let status = session.until("blocked", |s| s.agents[0].state == blocked).await;
+    let blocked = AgentState::Blocked {
+        on: BlockedOn::Permission,
+    };
+    let status = session
+        .until("blocked", |s| s.agents[0].state == blocked)
+        .await;
     assert_eq!(status.agents[0].evidence.source, Source::Hook);
-    assert_eq!(status.agents[0].evidence.message.as_deref(), Some("may I? [31m"));
+    assert_eq!(
+        status.agents[0].evidence.message.as_deref(),
+        Some("may I? [31m")
+    );
     let stream = UnixStream::connect(&place.socket).await.expect("connects");
-    let mut conn = Conn::<_, ToClient, ToHost>::client(stream, "agent").await.expect("greets");
+    let mut conn = Conn::<_, ToClient, ToHost>::client(stream, "agent")
+        .await
+        .expect("greets");
     for (id, op) in [(1, Op::Terminate { why: String::new() }), (2, Op::Status)] {
-        conn.sender.send(&ToHost::Request(Request { id, op })).await.expect("sent");
-        let answer = soon("the refusal", conn.receiver.next()).await.expect("readable");
+        conn.sender
+            .send(&ToHost::Request(Request { id, op }))
+            .await
+            .expect("sent");
+        let answer = soon("the refusal", conn.receiver.next())
+            .await
+            .expect("readable");
         let Some(ToClient::Reply(reply)) = answer else {
             panic!("{answer:?}");
         };
@@ -188,14 +261,22 @@ async fn what_cannot_be_started_says_why_and_hurts_nobody() {
         assert!(message.contains(why), "{message}");
     }
     assert!(!status.agents[0].state.is_over());
-    let one_more = session.ask(Op::Spawn { agent: agent(0, &["nor-this-one"]) }).await;
+    let one_more = session
+        .ask(Op::Spawn {
+            agent: agent(0, &["nor-this-one"]),
+        })
+        .await;
     assert_eq!(failed(one_more), ErrorCode::Spawn);
     session.terminate().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dead_hosts_agents_are_lost_readable_and_can_be_started_again() {
-    let first = Session::start(vec![sh(1, "echo before; read x; echo after $x; read y")], Ends::default()).await;
+    let first = Session::start(
+        vec![sh(1, "echo before; read x; echo after $x; read y")],
+        Ends::default(),
+    )
+    .await;
     first.until("its output", |s| s.agents[0].bytes >= 8).await;
     let mut last = first.status().await;
     let copy = tempfile::tempdir().expect("a directory");
@@ -210,7 +291,10 @@ async fn a_dead_hosts_agents_are_lost_readable_and_can_be_started_again() {
     files::write_json(&dir.spec(), &last.spec).expect("written");
     files::write_json(&dir.last(), &last).expect("written");
     files::make_private_dir(&dir.agent(1)).expect("made");
-    for entry in std::fs::read_dir(first.dir.agent(1)).expect("lists").flatten() {
+    for entry in std::fs::read_dir(first.dir.agent(1))
+        .expect("lists")
+        .flatten()
+    {
         std::fs::copy(entry.path(), dir.agent(1).join(entry.file_name())).expect("copied");
     }
     first.terminate().await;
@@ -221,7 +305,12 @@ async fn a_dead_hosts_agents_are_lost_readable_and_can_be_started_again() {
         panic!("no screen");
     };
     assert!(lines.iter().any(|l| l == "before"), "{lines:?}");
-    let started = second.ask(Op::Restart { agent: 1, fresh: false }).await;
+    let started = second
+        .ask(Op::Restart {
+            agent: 1,
+            fresh: false,
+        })
+        .await;
     assert!(matches!(started, Outcome::Agent { .. }), "{started:?}");
     let mut c = second.attach(attach(1, 1, SIZE, None)).await;
     c.type_in(1, b"again\n").await;
@@ -231,16 +320,31 @@ async fn a_dead_hosts_agents_are_lost_readable_and_can_be_started_again() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn logs_are_whole_and_can_be_followed_to_the_end() {
-    let session = Session::start(vec![sh(1, "seq 1 2000; read x; echo last; exit 5")], Ends::default()).await;
+    let session = Session::start(
+        vec![sh(1, "seq 1 2000; read x; echo last; exit 5")],
+        Ends::default(),
+    )
+    .await;
     let mut conn = session.connect().await;
-    let op = Op::Logs { agent: 1, offset: 0, tail: None, follow: true };
-    conn.sender.send(&ToHost::Request(Request { id: 3, op })).await.expect("sent");
+    let op = Op::Logs {
+        agent: 1,
+        offset: 0,
+        tail: None,
+        follow: true,
+    };
+    conn.sender
+        .send(&ToHost::Request(Request { id: 3, op }))
+        .await
+        .expect("sent");
     let (mut bytes, mut records, mut marks) = (bytes::BytesMut::new(), Vec::new(), Vec::new());
     let mut sent = false;
     let reading = async {
         loop {
             match conn.receiver.next().await.expect("readable") {
-                Some(ToClient::Data { request: 3, bytes: more }) => bytes.extend_from_slice(&more),
+                Some(ToClient::Data {
+                    request: 3,
+                    bytes: more,
+                }) => bytes.extend_from_slice(&more),
                 Some(ToClient::Reply(reply)) => return assert_eq!(reply.outcome, Outcome::Done),
                 other => panic!("{other:?}"),
             }
@@ -248,7 +352,9 @@ async fn logs_are_whole_and_can_be_followed_to_the_end() {
             while let Some(record) = LogRecord::decode(&mut all).expect("whole records") {
                 match record.kind {
                     HistoryKind::Output => records.extend_from_slice(&record.bytes),
-                    HistoryKind::Mark => marks.push(String::from_utf8_lossy(&record.bytes).into_owned()),
+                    HistoryKind::Mark => {
+                        marks.push(String::from_utf8_lossy(&record.bytes).into_owned())
+                    }
                     _ => {}
                 }
             }
@@ -256,13 +362,22 @@ async fn logs_are_whole_and_can_be_followed_to_the_end() {
             if !sent && records.ends_with(b"2000\r\n") {
                 sent = true;
                 let keys = vec![Key("Enter".into())];
-                session.ask(Op::Send { agent: 1, text: String::new(), keys }).await;
+                session
+                    .ask(Op::Send {
+                        agent: 1,
+                        text: String::new(),
+                        keys,
+                    })
+                    .await;
             }
         }
     };
     soon("the end of the log", reading).await;
     let text = String::from_utf8_lossy(&records).into_owned();
-    assert!(text.starts_with("1\r\n2\r\n") && text.ends_with("last\r\n"), "{text}");
+    assert!(
+        text.starts_with("1\r\n2\r\n") && text.ends_with("last\r\n"),
+        "{text}"
+    );
     assert_eq!(marks, ["started", "exited(5)"]);
     ended(session).await;
 }
@@ -270,12 +385,67 @@ async fn logs_are_whole_and_can_be_followed_to_the_end() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_newer_clients_request_is_answered_not_fatal() {
     let session = Session::start(vec![agent(1, &["cat"])], Ends::default()).await;
-    assert_eq!(failed(session.ask(Op::Unknown).await), ErrorCode::Unsupported);
-    let upgrade = Op::Upgrade { path: "/bin/false".into() };
+    assert_eq!(
+        failed(session.ask(Op::Unknown).await),
+        ErrorCode::Unsupported
+    );
+    let upgrade = Op::Upgrade {
+        path: "/bin/false".into(),
+    };
     assert_eq!(failed(session.ask(upgrade).await), ErrorCode::BadRequest);
-    let wrong = Op::Send { agent: 1, text: String::new(), keys: vec![Key("Hyper-x".into())] };
+    let wrong = Op::Send {
+        agent: 1,
+        text: String::new(),
+        keys: vec![Key("Hyper-x".into())],
+    };
     assert_eq!(failed(session.ask(wrong).await), ErrorCode::BadRequest);
-    assert_eq!(session.ask(Op::Rename { name: "mine".into() }).await, Outcome::Done);
+    assert_eq!(
+        session
+            .ask(Op::Rename {
+                name: "mine".into()
+            })
+            .await,
+        Outcome::Done
+    );
     assert_eq!(session.status().await.spec.name.as_deref(), Some("mine"));
+    session.terminate().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_local_session_is_reached_over_its_own_ssh_server() {
+    use crate::ssh::{Connection, HostTrust, Nobody, Overrides, resolve};
+    let session = Session::start_on("local", vec![agent(1, &["cat"])], Ends::default()).await;
+    let endpoint = &session.endpoint;
+    let overrides = Overrides {
+        user: endpoint.user.clone(),
+        port: endpoint.port,
+        identity_files: vec![session.dir.client_key()],
+        config_file: Some("/dev/null".into()),
+        without_ssh: true,
+        ..Overrides::default()
+    };
+    let resolved = resolve("127.0.0.1", &overrides).await.expect("resolved");
+    let trust = HostTrust::Pinned(endpoint.host_key.clone().expect("a key"));
+    let connection = Connection::open(&resolved, &trust, std::sync::Arc::new(Nobody))
+        .await
+        .expect("connects");
+    let socket = endpoint.socket.to_string_lossy().into_owned();
+    let stream = connection.streamlocal(&socket).await.expect("opens");
+    let mut conn = Conn::<_, ToClient, ToHost>::client(stream, "me@test")
+        .await
+        .expect("greets");
+    conn.sender.send(&ToHost::Ping(5)).await.expect("sent");
+    let pong = soon("the pong", conn.receiver.next())
+        .await
+        .expect("readable");
+    assert_eq!(pong, Some(ToClient::Pong(5)));
+    let exec = connection
+        .exec("echo $REMOTE_SESSION", None)
+        .await
+        .expect("runs");
+    let output = soon("its output", exec.output(1000)).await.expect("read");
+    let id = session.status().await.spec.id.to_string();
+    assert!(String::from_utf8_lossy(&output.stdout).contains(&id));
+    connection.close().await;
     session.terminate().await;
 }

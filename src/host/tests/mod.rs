@@ -59,13 +59,17 @@ pub struct Session {
 
 impl Session {
     pub async fn start(agents: Vec<AgentSpec>, ends: Ends) -> Self {
+        Self::start_on("ssh", agents, ends).await
+    }
+
+    pub async fn start_on(provider: &str, agents: Vec<AgentSpec>, ends: Ends) -> Self {
         let temporary = tempfile::tempdir().expect("a directory");
         let dir = SessionDir::new(temporary.path());
         let spec = SessionSpec {
             id: SessionId::generate().expect("random bytes"),
             name: None,
             task: String::new(),
-            provider: "ssh".to_owned(),
+            provider: provider.to_owned(),
             owner: "test".to_owned(),
             created: now_ms(),
             ends,
@@ -135,10 +139,17 @@ impl Session {
     }
 
     /// Waits until the status is so.
-    pub async fn until(&self, what: &str, mut so: impl FnMut(&SessionStatus) -> bool) -> SessionStatus {
+    pub async fn until(
+        &self,
+        what: &str,
+        mut so: impl FnMut(&SessionStatus) -> bool,
+    ) -> SessionStatus {
         let mut conn = self.connect().await;
         conn.sender
-            .send(&ToHost::Request(Request { id: 1, op: Op::Watch }))
+            .send(&ToHost::Request(Request {
+                id: 1,
+                op: Op::Watch,
+            }))
             .await
             .expect("sent");
         let wait = async {
@@ -159,7 +170,10 @@ impl Session {
 
     pub async fn attach(&self, attach: Attach) -> Client {
         let mut conn = self.connect().await;
-        conn.sender.send(&ToHost::Attach(attach)).await.expect("sent");
+        conn.sender
+            .send(&ToHost::Attach(attach))
+            .await
+            .expect("sent");
         let first = soon("attached", conn.receiver.next()).await;
         let Some(ToClient::Attached(attached)) = first.expect("readable") else {
             panic!("not attached");
@@ -182,7 +196,10 @@ impl Session {
     pub async fn terminate(self) {
         let outcome = self.ask(Op::Terminate { why: "test".into() }).await;
         assert_eq!(outcome, Outcome::Done);
-        soon("the host's end", self.host).await.expect("joined").expect("ended well");
+        soon("the host's end", self.host)
+            .await
+            .expect("joined")
+            .expect("ended well");
     }
 }
 
@@ -233,7 +250,12 @@ impl Client {
             Ok(None) | Err(_) => return false,
         };
         match message {
-            ToClient::Output { from, to, form, bytes } => {
+            ToClient::Output {
+                from,
+                to,
+                form,
+                bytes,
+            } => {
                 self.frames.push((form, from, to));
                 match form {
                     Form::Raw => {
@@ -248,7 +270,11 @@ impl Client {
                 if self.credit {
                     let window = 256 * 1024;
                     let consumed = self.consumed;
-                    let _ = self.conn.sender.send(&ToHost::Credit { consumed, window }).await;
+                    let _ = self
+                        .conn
+                        .sender
+                        .send(&ToHost::Credit { consumed, window })
+                        .await;
                 }
             }
             ToClient::InputAck(number) => self.acked = number,

@@ -119,7 +119,10 @@ impl World {
         if resumed == Resumed::Bytes {
             self.by_bytes += 1;
             assert_eq!(self.painted, PICTURE, "no bytes after half a repaint");
-            assert_eq!(self.shown.map(|s| (s.offset, s.epoch)), Some((offset, self.epoch)));
+            assert_eq!(
+                self.shown.map(|s| (s.offset, s.epoch)),
+                Some((offset, self.epoch))
+            );
         } else {
             self.by_repaint += 1;
         }
@@ -150,7 +153,8 @@ impl World {
                 }
                 Step::Raw { from, max } => {
                     let slice = self.ring.read(from, max, self.host.wanted(true));
-                    self.host.raw(slice.expect("what is asked for is there"), scene, self.now)
+                    self.host
+                        .raw(slice.expect("what is asked for is there"), scene, self.now)
                 }
                 Step::Repaint => {
                     let picture = Bytes::from(vec![b'#'; PICTURE]);
@@ -182,7 +186,10 @@ impl World {
                 assert_eq!(frame.from, shown.offset, "nothing lost, nothing twice");
                 let range = frame.from as usize..frame.to as usize;
                 assert_eq!(frame.bytes, self.agent[range]);
-                self.shown = Some(Shown { offset: frame.to, epoch: shown.epoch });
+                self.shown = Some(Shown {
+                    offset: frame.to,
+                    epoch: shown.epoch,
+                });
             }
             _ => {
                 assert!(frame.from >= before);
@@ -190,7 +197,10 @@ impl World {
                     self.painted = 0;
                 }
                 self.painted += frame.bytes.len();
-                self.shown = Some(Shown { offset: frame.to, epoch });
+                self.shown = Some(Shown {
+                    offset: frame.to,
+                    epoch,
+                });
             }
         }
         self.fresh = false;
@@ -211,7 +221,10 @@ impl World {
         }
         let shown = self.shown.expect("it was painted");
         assert_eq!(shown.offset, self.agent.len() as u64, "it has everything");
-        assert_eq!(shown.epoch, self.epoch, "painted since the last change of size");
+        assert_eq!(
+            shown.epoch, self.epoch,
+            "painted since the last change of size"
+        );
         assert_eq!(self.applied, (1..=self.inputs).collect::<Vec<_>>());
     }
 }
@@ -314,7 +327,10 @@ fn a_client_of_another_size_is_drawn_at_most_thirty_times_a_second() {
     let frame = host.part(100, at(0)).expect("a frame");
     assert_eq!((frame.to, frame.form), (10, Form::Drawn));
     scene.end = 20;
-    assert!(matches!(host.step(scene, 0, at(1)), Step::Wait(_)), "not consumed yet");
+    assert!(
+        matches!(host.step(scene, 0, at(1)), Step::Wait(_)),
+        "not consumed yet"
+    );
     host.credit(1, WINDOW, at(2));
     assert_eq!(host.step(scene, 0, at(2)), Step::Wait(at(33)));
     assert_eq!(host.step(scene, 0, at(33)), Step::Draw);
