@@ -3,14 +3,16 @@
 
 mod paint;
 mod typing;
+mod waits;
 
-use std::future::pending;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
+
+use waits::{dialed, flush, next, read, sleep, write};
 
 use super::banner::{Banner, NOTICE, readable, short};
 use super::dial::{BoxFuture, Dial, DialError};
@@ -22,9 +24,7 @@ use super::{Console, Ending, Options, Outside, Parts, Report};
 use crate::client::control::ByteStream;
 use crate::client::link::{Config, Effect, Event, Failure, Link, Now, Reason};
 use crate::model::{AgentStatus, now_ms};
-use crate::proto::{
-    AttachmentId, Form, FrameError, Receiver, Sender, ToClient, ToHost, halves, hello,
-};
+use crate::proto::{AttachmentId, Form, Receiver, Sender, ToClient, ToHost, halves, hello};
 
 type Stream = Box<dyn ByteStream>;
 type Dialing = BoxFuture<'static, Result<Stream, DialError>>;
@@ -340,59 +340,5 @@ impl Engine {
             undelivered: self.link.undelivered(),
             notices: self.notices,
         }
-    }
-}
-
-async fn read(
-    input: &mut Option<Box<dyn AsyncRead + Send + Unpin>>,
-    buf: &mut BytesMut,
-) -> std::io::Result<usize> {
-    match input {
-        Some(input) => {
-            buf.reserve(READ);
-            input.read_buf(buf).await
-        }
-        None => pending().await,
-    }
-}
-
-async fn flush(sender: &mut Option<Sender<Stream, ToHost>>) -> Result<(), FrameError> {
-    match sender {
-        Some(sender) if sender.queued() > 0 => sender.flush().await,
-        _ => pending().await,
-    }
-}
-
-async fn write(
-    output: &mut Box<dyn AsyncWrite + Send + Unpin>,
-    outlet: &Outlet,
-    suspended: bool,
-) -> std::io::Result<usize> {
-    match outlet.front() {
-        Some((_, bytes)) if !suspended => output.write(bytes).await,
-        _ => pending().await,
-    }
-}
-
-async fn next(
-    receiver: &mut Option<Receiver<Stream, ToClient>>,
-) -> Result<Option<ToClient>, FrameError> {
-    match receiver {
-        Some(receiver) => receiver.next().await,
-        None => pending().await,
-    }
-}
-
-async fn dialed(dialing: &mut Option<Dialing>) -> Result<Stream, DialError> {
-    match dialing {
-        Some(dialing) => dialing.await,
-        None => pending().await,
-    }
-}
-
-async fn sleep(until: Option<Instant>) {
-    match until {
-        Some(until) => tokio::time::sleep_until(until.into()).await,
-        None => pending().await,
     }
 }
