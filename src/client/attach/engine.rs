@@ -221,9 +221,9 @@ impl Engine {
             }
             Effect::HideBanner => self.banner.trouble = None,
             Effect::Confirm { text, age } => {
-                let (text, age) = (readable(&text, 40), short(age));
+                let (text, age) = (readable(&text, 24), short(age));
                 self.banner.question = Some(format!(
-                    "remote: typed {age} ago and not delivered: `{text}`   send it now? (y/n)"
+                    "remote: send `{text}`, typed {age} ago and not delivered? (y/n)"
                 ));
             }
             Effect::EndConfirm => self.banner.question = None,
@@ -249,9 +249,11 @@ impl Engine {
 
     /// Output of the agent, in order. `standing`: it covers no new agent bytes.
     fn arrived(&mut self, form: Form, standing: bool, bytes: Bytes) {
-        let begins = form == Form::Repaint && bytes.first() == Some(&0x18);
+        let whole = matches!(form, Form::Repaint | Form::Drawn);
+        let begins = whole && bytes.first() == Some(&0x18);
         if begins {
-            let silent = self.lesson == Lesson::Asked && standing && !self.mirror.is_good();
+            let raw = form == Form::Repaint && standing;
+            let silent = self.lesson == Lesson::Asked && raw && !self.mirror.is_good();
             self.lesson = if silent { Lesson::Taking } else { Lesson::None };
         } else if form != Form::Repaint && self.lesson == Lesson::Taking {
             self.lesson = Lesson::None;

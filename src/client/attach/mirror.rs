@@ -13,7 +13,7 @@ use crate::mux::Screen;
 /// Bytes kept for the emulator before it is given up.
 const MAX_BEHIND: usize = 2 * 1024 * 1024;
 /// Fewer bytes than these are fed at once.
-pub(super) const SMALL: usize = 16 * 1024;
+pub(super) const SMALL: usize = 4 * 1024;
 
 struct Piece {
     bytes: Bytes,

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 
 mod inner;
 
@@ -13,8 +13,7 @@ use super::ends::{self, AgentFacts, Facts};
 use super::wrapup::Target;
 use crate::config::SessionDir;
 use crate::model::{
-    AgentSpec, AgentStatus, AttachedClient, Ended, Millis, SessionId, SessionSpec, SessionStatus,
-    now_ms,
+    AgentSpec, AgentStatus, Ended, Millis, SessionId, SessionSpec, SessionStatus, now_ms,
 };
 use crate::proto::{ErrorCode, WireError};
 use inner::{Entry, Inner};

@@ -1,6 +1,7 @@
 //! A real host in this process, on a directory of its own, spoken to through its Unix socket.
 
 mod attach;
+mod faults;
 mod lifecycle;
 
 use std::collections::BTreeMap;
