@@ -32,8 +32,14 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
     let mut control = host.control().await?;
     let status = control.status().await?;
     let old = status.spec.ends.deadline.ok_or_else(|| {
-        Error::user(format!("{} has no TTL, so there is nothing to extend", known.label()))
-            .hint(format!("run `remote status {}` to see what ends it", known.id))
+        Error::user(format!(
+            "{} has no TTL, so there is nothing to extend",
+            known.label()
+        ))
+        .hint(format!(
+            "run `remote status {}` to see what ends it",
+            known.id
+        ))
     })?;
     let deadline = later(old, status.now, more)?;
     control.ask(Op::Extend { deadline }).await?;

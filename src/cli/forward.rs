@@ -32,13 +32,13 @@ pub struct Args {
 }
 
 pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
-    let parse = |ports: &[String]| -> Result<Vec<Forward>> {
-        ports.iter().map(|p| p.parse()).collect()
-    };
+    let parse =
+        |ports: &[String]| -> Result<Vec<Forward>> { ports.iter().map(|p| p.parse()).collect() };
     let (local, reverse) = (parse(&args.ports)?, parse(&args.reverse)?);
     if local.is_empty() && reverse.is_empty() {
-        return Err(Error::user("no port is named")
-            .hint("say for example `remote forward SESSION 3000`"));
+        return Err(
+            Error::user("no port is named").hint("say for example `remote forward SESSION 3000`")
+        );
     }
     let registry = Registry::open(&ctx.paths)?;
     let known = registry.resolve(&args.session)?;

@@ -30,7 +30,14 @@ pub struct Args {
 pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
     let registry = Registry::open(&ctx.paths)?;
     let ask = person(ctx);
-    let over = candidates(&ctx.paths, &registry, args.older_than, now_ms(), ask.clone()).await?;
+    let over = candidates(
+        &ctx.paths,
+        &registry,
+        args.older_than,
+        now_ms(),
+        ask.clone(),
+    )
+    .await?;
     let names: Vec<String> = over.iter().map(Known::label).collect();
     if over.is_empty() || args.dry_run {
         if args.json {

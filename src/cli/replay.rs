@@ -10,8 +10,8 @@ use super::target::{Target, interrupted, person, time};
 use super::{Ctx, complete};
 use crate::client::Registry;
 use crate::client::history::{Begin, History};
-use crate::client::reach::Hosts;
 use crate::client::logs::{Pace, Screenplay, size_of};
+use crate::client::reach::Hosts;
 use crate::error::{Error, Result};
 use crate::model::{AgentRef, DEFAULT_SIZE, Size};
 use crate::mux::Screen;
@@ -33,16 +33,17 @@ pub struct Args {
 
 pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
     if !(args.speed.is_finite() && args.speed > 0.0) {
-        return Err(Error::user(format!("`--speed {}` is not a speed", args.speed))
-            .hint("say for example `--speed 4`"));
+        return Err(
+            Error::user(format!("`--speed {}` is not a speed", args.speed))
+                .hint("say for example `--speed 4`"),
+        );
     }
     let registry = Registry::open(&ctx.paths)?;
     let target = Target::find(&registry, args.target.as_ref())?;
     let agent = target.one("replay")?;
     let hosts = Arc::new(Hosts::new(person(ctx), Flow::Bulk));
     let begin = Begin::Offset(0);
-    let mut history =
-        History::open(&registry, &target.known, &hosts, agent, begin, false).await?;
+    let mut history = History::open(&registry, &target.known, &hosts, agent, begin, false).await?;
     let mut stage = Playing {
         screen: Screen::new(DEFAULT_SIZE),
         play: Screenplay::default(),

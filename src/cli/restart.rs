@@ -58,8 +58,9 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
     let id = &target.known.id;
     if agents.is_empty() {
         return Err(
-            Error::user(format!("all agents of {} run", target.known.label()))
-                .hint(format!("name the one to start again: `remote restart {id}/1`")),
+            Error::user(format!("all agents of {} run", target.known.label())).hint(format!(
+                "name the one to start again: `remote restart {id}/1`"
+            )),
         );
     }
     for agent in agents {

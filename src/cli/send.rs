@@ -50,8 +50,9 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
         keys.push(Key("Enter".to_owned()));
     }
     if text.is_empty() && keys.is_empty() {
-        return Err(Error::user("there is nothing to send")
-            .hint("say a text, `--enter` or `--key C-c`"));
+        return Err(
+            Error::user("there is nothing to send").hint("say a text, `--enter` or `--key C-c`")
+        );
     }
     let registry = Registry::open(&ctx.paths)?;
     let target = Target::find(&registry, Some(&args.target))?;

@@ -26,7 +26,11 @@ pub struct Args {
     #[arg(value_name = "SESSION[/AGENT]", add = ArgValueCandidates::new(complete::agents))]
     target: AgentRef,
     /// The command and its arguments, for the shell there; none opens a shell
-    #[arg(value_name = "COMMAND", trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(
+        value_name = "COMMAND",
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
     command: Vec<String>,
     /// Give the command a terminal (a shell has one where stdin is one)
     #[arg(long, short)]

@@ -144,10 +144,11 @@ fn next_end(report: &Report, now: Millis) -> Cell {
             Cell::new(text).color(Color::Dim)
         }
         Presence::Lost => Cell::new("host died").color(Color::Red),
-        Presence::Unreachable => {
-            Cell::new(format!("unreachable, seen {}", words::ago(report.seen, now)))
-                .color(Color::Yellow)
-        }
+        Presence::Unreachable => Cell::new(format!(
+            "unreachable, seen {}",
+            words::ago(report.seen, now)
+        ))
+        .color(Color::Yellow),
     }
 }
 

@@ -81,9 +81,8 @@ impl Target {
             many @ [first, ..] => {
                 let id = &self.known.id;
                 Err(
-                    Error::user(format!("{} has {} agents", self.known.label(), many.len())).hint(
-                        format!("name one of them: `remote {verb} {id}/{first}`"),
-                    ),
+                    Error::user(format!("{} has {} agents", self.known.label(), many.len()))
+                        .hint(format!("name one of them: `remote {verb} {id}/{first}`")),
                 )
             }
         }

@@ -98,8 +98,12 @@ fn named(
             && !target.agents().contains(&agent)
         {
             let label = target.known.label();
-            return Err(Error::user(format!("{label} has no agent {agent}"))
-                .hint(format!("run `remote status {}` to see its agents", target.known.id)));
+            return Err(
+                Error::user(format!("{label} has no agent {agent}")).hint(format!(
+                    "run `remote status {}` to see its agents",
+                    target.known.id
+                )),
+            );
         }
         found.push((target.known, target.agent));
     }

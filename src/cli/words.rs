@@ -170,7 +170,10 @@ mod tests {
             agents(&three, 0),
             ("2 working, 1 blocked".to_owned(), Some(Color::Yellow))
         );
-        assert_eq!(agents(&status(&[blocked]), 61_000).0, "blocked(question) 1m");
+        assert_eq!(
+            agents(&status(&[blocked]), 61_000).0,
+            "blocked(question) 1m"
+        );
         assert_eq!(agents(&status(&[]), 0).0, "-");
     }
 
@@ -181,7 +184,7 @@ mod tests {
             summary(&both, &[1], &Ui::plain(), 0),
             [
                 "AGENT             STATE      TOOK   COST",
-                "session-abc234/1  exited(3)  1.5 s  -",
+                "session-abc234/1  exited(3)  2.5 s  -",
             ]
         );
         assert_eq!(cost(3_600_000_000, Duration::from_secs(1)), "$1.00");

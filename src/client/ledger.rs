@@ -148,7 +148,7 @@ mod tests {
         };
         ledger.put(&entry)?;
         std::fs::write(paths.state.join("ledger/session-zzzzzz.json"), "{")?;
-        assert_eq!(ledger.all(), [entry.clone()]);
+        assert_eq!(ledger.all(), std::slice::from_ref(&entry));
         ledger.remove(&entry.id)?;
         ledger.remove(&entry.id)?;
         assert!(ledger.all().is_empty());

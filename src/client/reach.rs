@@ -76,7 +76,9 @@ async fn connect_with(known: &Known, ask: Arc<dyn Ask>, flow: Flow) -> Result<Co
         ))
         .hint(format!(
             "{} started it on this machine, which is where you are",
-            known.spec().map_or_else(|| "somebody".to_owned(), |s| s.owner)
+            known
+                .spec()
+                .map_or_else(|| "somebody".to_owned(), |s| s.owner)
         )));
     };
     let resolved = Resolved::direct("127.0.0.1", port, &user, dir.client_key());

@@ -219,7 +219,10 @@ fn from_entry(entry: Entry) -> Known {
         provider: entry.provider,
         dir: None,
         ssh: Some(entry.ssh),
-        created: entry.last.as_ref().map_or(entry.last_seen, |l| l.spec.created),
+        created: entry
+            .last
+            .as_ref()
+            .map_or(entry.last_seen, |l| l.spec.created),
         live: !entry.lost && entry.last.as_ref().is_none_or(|l| l.ended.is_none()),
         last: entry.last,
         last_seen: entry.last_seen,

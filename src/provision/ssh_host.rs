@@ -150,7 +150,7 @@ impl SshHost {
     }
 
     /// An endpoint as the machine tells it, seen from here.
-    fn from_here(&self, mut endpoint: Endpoint) -> Endpoint {
+    fn seen_from_here(&self, mut endpoint: Endpoint) -> Endpoint {
         endpoint.login = Login::Ssh {
             destination: self.place(),
         };
@@ -165,7 +165,7 @@ impl SshHost {
     ) -> Result<Endpoint, ProvisionError> {
         let args = [verb, session.as_str()];
         let endpoint = self.host(what, &args, Vec::new(), &|_| {}).await?;
-        Ok(self.from_here(endpoint))
+        Ok(self.seen_from_here(endpoint))
     }
 }
 
@@ -181,7 +181,7 @@ impl Compute for SshHost {
             let endpoint: Endpoint = self
                 .host("starting the host", &["launch"], request, steps)
                 .await?;
-            Ok(self.from_here(endpoint))
+            Ok(self.seen_from_here(endpoint))
         })
     }
 
@@ -378,7 +378,7 @@ mod tests {
             }
         }
         let host = SshHost::new(Arc::new(Odd), Binaries::default());
-        let error: crate::error::Error = host.binary(&|_| {}).await.err().expect("refused").into();
+        let error: crate::error::Error = host.binary(&|_| {}).await.expect_err("refused").into();
         assert!(error.message.contains("plan9-vax"), "{error}");
         assert!(error.hints.iter().any(|h| h.contains("--host-binary")));
     }

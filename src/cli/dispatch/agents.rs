@@ -99,8 +99,10 @@ impl Args {
         let here = std::env::current_dir().context("the current directory cannot be read")?;
         let dir = here.join(given);
         if !dir.is_dir() {
-            return Err(Error::user(format!("`{}` is not a directory", dir.display()))
-                .hint("name one that is with `--cwd DIR`"));
+            return Err(
+                Error::user(format!("`{}` is not a directory", dir.display()))
+                    .hint("name one that is with `--cwd DIR`"),
+            );
         }
         // Without a `/` at its end, which joining with nothing leaves.
         Ok(dir.components().collect())
@@ -124,10 +126,7 @@ fn behind(setup: &[&str], argv: Vec<String>) -> Vec<String> {
 fn first_word(command: &str) -> String {
     let word = command.split_whitespace().next().unwrap_or("sh");
     let name = word.rsplit('/').next().unwrap_or(word);
-    name.chars()
-        .filter(|c| !c.is_control())
-        .take(32)
-        .collect()
+    name.chars().filter(|c| !c.is_control()).take(32).collect()
 }
 
 fn terminal_size(ctx: &Ctx) -> Size {

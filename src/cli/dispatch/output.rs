@@ -25,12 +25,7 @@ const COLORS: [Color; 6] = [
 ];
 
 /// Attaches or follows until the agents have ended; the exit status is theirs.
-pub async fn show(
-    ctx: &Ctx,
-    following: Following,
-    agents: &[u32],
-    json: bool,
-) -> Result<ExitCode> {
+pub async fn show(ctx: &Ctx, following: Following, agents: &[u32], json: bool) -> Result<ExitCode> {
     let ui = ctx.ui;
     let only = match agents {
         [one] => Some(*one),

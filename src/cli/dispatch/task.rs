@@ -40,7 +40,9 @@ impl Args {
                 .hint("say what to do: `remote dispatch \"fix the flaky test\"`"));
         }
         if task.contains('\0') {
-            return Err(Error::user("the task holds a NUL byte; no program can be given one"));
+            return Err(Error::user(
+                "the task holds a NUL byte; no program can be given one",
+            ));
         }
         Ok(Some(task.to_owned()))
     }

@@ -46,7 +46,8 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<()> {
     let op = Op::Upgrade { path: path.clone() };
     host.control().await?.ask(op).await?;
     remember(&registry, &known, path)?;
-    ctx.ui.note(format!("Upgraded the host of {}.", known.label()));
+    ctx.ui
+        .note(format!("Upgraded the host of {}.", known.label()));
     Ok(())
 }
 

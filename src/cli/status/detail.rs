@@ -11,15 +11,25 @@ pub fn lines(report: &Report, ui: &Ui, now: Millis) -> Vec<String> {
     let mut out = vec![head(report, ui, now)];
     let mut field = |name: &str, text: &str| {
         if !text.is_empty() {
-            let text = text.lines().next().unwrap_or("").replace(char::is_control, "\u{fffd}");
-            out.push(format!("  {} {text}", ui.paint(&format!("{name:<9}"), Color::Dim)));
+            let text = text
+                .lines()
+                .next()
+                .unwrap_or("")
+                .replace(char::is_control, "\u{fffd}");
+            out.push(format!(
+                "  {} {text}",
+                ui.paint(&format!("{name:<9}"), Color::Dim)
+            ));
         }
     };
     let status = report.status.as_ref();
     if let Some(status) = status {
         let spec = &status.spec;
         field("task", &spec.task);
-        field("started", &format!("{} by {}", words::ago(spec.created, now), spec.owner));
+        field(
+            "started",
+            &format!("{} by {}", words::ago(spec.created, now), spec.owner),
+        );
     }
     field("place", &report.place);
     if let Some(why) = &report.unreachable_because {
@@ -59,7 +69,10 @@ fn head(report: &Report, ui: &Ui, now: Millis) -> String {
         Presence::Lost => ("lost: its host died".to_owned(), Color::Red),
         Presence::Unreachable => {
             let seen = age(report.seen, now);
-            (format!("unreachable; what follows is {seen} old"), Color::Yellow)
+            (
+                format!("unreachable; what follows is {seen} old"),
+                Color::Yellow,
+            )
         }
     };
     format!("{head}  {}", ui.paint(&word, color))
@@ -67,7 +80,10 @@ fn head(report: &Report, ui: &Ui, now: Millis) -> String {
 
 fn ends(status: &SessionStatus, report: &Report, field: &mut impl FnMut(&str, &str)) {
     if let Some(ended) = &status.ended {
-        field("ended", &format!("{}: {}", words::kind(ended.kind), ended.why));
+        field(
+            "ended",
+            &format!("{}: {}", words::kind(ended.kind), ended.why),
+        );
         return;
     }
     if report.presence != Presence::Live {
@@ -75,12 +91,21 @@ fn ends(status: &SessionStatus, report: &Report, field: &mut impl FnMut(&str, &s
     }
     match status.ends.split_first() {
         Some((next, others)) => {
-            field("next end", &format!("{} ({})", words::end(next, status.now), next.why));
+            field(
+                "next end",
+                &format!("{} ({})", words::end(next, status.now), next.why),
+            );
             for end in others {
-                field("", &format!("{} ({})", words::end(end, status.now), end.why));
+                field(
+                    "",
+                    &format!("{} ({})", words::end(end, status.now), end.why),
+                );
             }
         }
-        None => field("next end", "none by time; it ends when all agents have exited"),
+        None => field(
+            "next end",
+            "none by time; it ends when all agents have exited",
+        ),
     }
     if let Some(left) = report.ttl_left_ms {
         field("TTL left", &words::short(Duration::from_millis(left)));

@@ -136,7 +136,10 @@ mod tests {
     fn a_drawing_covers_the_one_before() {
         let mut screen = crate::mux::Screen::new(crate::model::Size { cols: 20, rows: 10 });
         for (before, lines) in [
-            (0, vec!["one".to_owned(), "two".repeat(20), "three".to_owned()]),
+            (
+                0,
+                vec!["one".to_owned(), "two".repeat(20), "three".to_owned()],
+            ),
             (3, vec!["four".to_owned()]),
         ] {
             let bytes = over(before, &lines).replace('\n', "\r\n");
