@@ -29,12 +29,13 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
     let registry = Registry::open(&ctx.paths)?;
     let target = Target::find(&registry, Some(&args.target))?;
     let host = reach(&target.known, person(ctx)).await?;
-    let agent = target.one("kill")?;
+    let mut control = host.control().await?;
+    let agent = target.one_live("kill", &mut control).await?;
     let grace_ms = args
         .grace
         .map(|g| u64::try_from(g.as_millis()).unwrap_or(u64::MAX));
     let op = Op::Kill { agent, grace_ms };
-    host.control().await?.ask(op).await?;
+    control.ask(op).await?;
     ctx.ui.note(format!("Ended {}/{agent}.", target.known.id));
     Ok(ExitCode::SUCCESS)
 }

@@ -9,7 +9,6 @@ use super::{Ctx, complete};
 use crate::client::dispatch::check_name;
 use crate::client::{Registry, reach};
 use crate::error::Result;
-use crate::model::now_ms;
 use crate::proto::Op;
 
 /// Give a session another name; an empty one takes its name away
@@ -32,9 +31,11 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
     if !args.name.is_empty() {
         check_name(&registry, &args.name)?;
     }
-    let host = reach(&known, person(ctx)).await?;
-    let mut control = host.control().await?;
-    control.ask(Op::Rename { name: args.name }).await?;
-    registry.ledger().saw(&control.status().await?, now_ms());
+    if known.live {
+        let host = reach(&known, person(ctx)).await?;
+        let name = args.name.clone();
+        host.control().await?.ask(Op::Rename { name }).await?;
+    }
+    registry.renamed(&known, &args.name)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -8,6 +8,7 @@ use super::stages::Stages;
 use super::target::{Target, person};
 use super::{Ctx, complete};
 use crate::client::handover::revive;
+use crate::client::status::{PATIENCE, Presence, report};
 use crate::client::{Registry, reach};
 use crate::error::{Error, Result};
 use crate::model::AgentRef;
@@ -30,6 +31,11 @@ pub struct Args {
 pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
     let registry = Registry::open(&ctx.paths)?;
     let mut target = Target::find(&registry, Some(&args.target))?;
+    if target.known.ssh.is_some() && target.known.live {
+        // From here a dead host there looks alive until it is asked.
+        let seen = report(&registry, &target.known, person(ctx), PATIENCE).await;
+        target.known.live = matches!(seen.presence, Presence::Live | Presence::Unreachable);
+    }
     if !target.known.live {
         let stages = Stages::new(ctx.ui);
         let step = |step: &str| stages.step(step);

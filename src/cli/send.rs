@@ -57,9 +57,10 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
     let registry = Registry::open(&ctx.paths)?;
     let target = Target::find(&registry, Some(&args.target))?;
     let host = reach(&target.known, person(ctx)).await?;
-    let agent = target.one("send")?;
+    let mut control = host.control().await?;
+    let agent = target.one_live("send", &mut control).await?;
     let op = Op::Send { agent, text, keys };
-    host.control().await?.ask(op).await?;
+    control.ask(op).await?;
     Ok(ExitCode::SUCCESS)
 }
 

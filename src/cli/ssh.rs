@@ -3,17 +3,17 @@
 use std::process::ExitCode;
 
 use clap_complete::engine::ArgValueCandidates;
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::cp::directory;
 use super::target::{Target, person};
-use super::{Ctx, complete};
+use super::terminal::RawGuard;
+use super::{Ctx, complete, terminal};
 use crate::client::Registry;
 use crate::client::reach::connect_bulk;
 use crate::error::{Context, Result};
-use crate::model::{AgentRef, Size};
+use crate::model::{AgentRef, DEFAULT_SIZE, Size};
 use crate::provision::quote;
 use crate::ssh::{Exec, ExecControl, PtyRequest};
 
@@ -51,7 +51,10 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
     let has_pty = pty.is_some();
     let cwd = directory(&target).display().to_string();
     let exec = connection.exec(&script(&cwd, &args.command), pty).await?;
-    let _raw = has_pty.then(Raw::on).flatten();
+    let _raw = has_pty
+        .then(RawGuard::enter)
+        .transpose()
+        .context("the terminal cannot be put into raw mode")?;
     let code = talk(exec, has_pty).await?;
     Ok(ExitCode::from(u8::try_from(code & 0xff).unwrap_or(1)))
 }
@@ -78,14 +81,7 @@ fn request() -> PtyRequest {
 }
 
 fn size() -> Size {
-    match tcgetwinsize(std::io::stdout()) {
-        Ok(size) => Size {
-            cols: size.ws_col,
-            rows: size.ws_row,
-        }
-        .clamped(),
-        Err(_) => crate::model::DEFAULT_SIZE,
-    }
+    terminal::size().map_or(DEFAULT_SIZE, |(size, _)| size)
 }
 
 async fn talk(exec: Exec, has_pty: bool) -> Result<i32> {
@@ -146,25 +142,6 @@ async fn follow_size(control: ExecControl) {
         if control.resize(size()).await.is_err() {
             return;
         }
-    }
-}
-
-/// The terminal's raw mode, put back when it is dropped.
-struct Raw(Termios);
-
-impl Raw {
-    fn on() -> Option<Self> {
-        let before = tcgetattr(std::io::stdin()).ok()?;
-        let mut raw = before.clone();
-        raw.make_raw();
-        tcsetattr(std::io::stdin(), OptionalActions::Drain, &raw).ok()?;
-        Some(Self(before))
-    }
-}
-
-impl Drop for Raw {
-    fn drop(&mut self) {
-        let _ = tcsetattr(std::io::stdin(), OptionalActions::Drain, &self.0);
     }
 }
 

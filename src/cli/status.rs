@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use clap_complete::engine::ArgValueCandidates;
 
-use super::{Cell, Color, Ctx, Table, Ui, age, complete, words};
+use super::{Cell, Color, Ctx, Table, Ui, complete, words};
 use crate::client::Registry;
 use crate::client::status::{PATIENCE, Presence, Report, report, report_all};
 use crate::error::Result;
@@ -139,15 +139,16 @@ fn next_end(report: &Report, now: Millis) -> Cell {
             let ended = status.and_then(|s| s.ended.as_ref());
             let text = ended.map_or_else(
                 || "ended".to_owned(),
-                |e| format!("ended {} ago: {}", age(e.at, now), words::kind(e.kind)),
+                |e| format!("ended {}: {}", words::ago(e.at, now), words::kind(e.kind)),
             );
             Cell::new(text).color(Color::Dim)
         }
         Presence::Lost => Cell::new("host died").color(Color::Red),
-        Presence::Unreachable => {
-            Cell::new(format!("unreachable, seen {} ago", age(report.seen, now)))
-                .color(Color::Yellow)
-        }
+        Presence::Unreachable => Cell::new(format!(
+            "unreachable, seen {}",
+            words::ago(report.seen, now)
+        ))
+        .color(Color::Yellow),
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Ctx, prompt};
-use crate::client::{Known, Registry};
+use crate::client::{Control, Known, Registry};
 use crate::error::{Error, Result};
 use crate::model::AgentRef;
 use crate::ssh::{Ask, BoxFuture};
@@ -55,18 +55,34 @@ impl Target {
     /// # Errors
     /// There are several and none was named. Whether a named one exists is for its host to say.
     pub fn one(&self, verb: &str) -> Result<u32> {
+        self.only(verb, &self.agents())
+    }
+
+    /// As [`Target::one`], by what the host says.
+    ///
+    /// # Errors
+    /// As [`Target::one`], and what asking can fail with.
+    pub async fn one_live(&self, verb: &str, control: &mut Control) -> Result<u32> {
         if let Some(agent) = self.agent {
             return Ok(agent);
         }
-        match self.agents().as_slice() {
+        let status = control.status().await?;
+        let agents: Vec<u32> = status.agents.iter().map(|a| a.number).collect();
+        self.only(verb, &agents)
+    }
+
+    fn only(&self, verb: &str, agents: &[u32]) -> Result<u32> {
+        if let Some(agent) = self.agent {
+            return Ok(agent);
+        }
+        match agents {
             [] => Ok(1),
             [one] => Ok(*one),
-            many => {
+            many @ [first, ..] => {
                 let id = &self.known.id;
                 Err(
-                    Error::user(format!("{} has {} agents", self.known.label(), many.len())).hint(
-                        format!("name one of them: `remote {verb} {id}/{}`", many[0]),
-                    ),
+                    Error::user(format!("{} has {} agents", self.known.label(), many.len()))
+                        .hint(format!("name one of them: `remote {verb} {id}/{first}`")),
                 )
             }
         }

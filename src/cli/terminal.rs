@@ -4,7 +4,7 @@
 mod signals;
 mod streams;
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 use rustix::process::{Signal, getpgid, getpgrp, getpid, getppid, getsid, kill_process};
@@ -16,15 +16,17 @@ pub use streams::{input, output};
 use crate::client::attach::{Console, RESET_ALL};
 use crate::model::Size;
 
-/// The modes to go back to, for the panic hook too; with whether a screen was drawn on.
+/// The modes to go back to, for the panic hook too.
 static COOKED: Mutex<Option<Termios>> = Mutex::new(None);
+/// What panics said while the screen was the agent's. Not every one ends us: an emulator's is caught.
+static SAID: Mutex<Vec<String>> = Mutex::new(Vec::new());
 static HOOK: Once = Once::new();
 
-fn cooked() -> MutexGuard<'static, Option<Termios>> {
-    COOKED.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(mutex: &'static Mutex<T>) -> MutexGuard<'static, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The terminal in raw mode; it is put back when this is dropped, and at a panic before the message is shown.
+/// The terminal in raw mode; it is put back when this is dropped, a panic's unwinding included.
 #[derive(Debug)]
 pub struct RawGuard {
     raw: Termios,
@@ -37,17 +39,8 @@ impl RawGuard {
         let before = tcgetattr(io::stdin())?;
         let mut raw = before.clone();
         raw.make_raw();
-        *cooked() = Some(before);
-        HOOK.call_once(|| {
-            let previous = std::panic::take_hook();
-            std::panic::set_hook(Box::new(move |info| {
-                // Raw mode is on, so a screen was drawn: leave it before the message is written.
-                if put_back() && io::stdout().is_terminal() {
-                    let _ = rustix::io::write(io::stdout(), RESET_ALL);
-                }
-                previous(info);
-            }));
-        });
+        *lock(&COOKED) = Some(before);
+        HOOK.call_once(hold_panics);
         let guard = Self { raw };
         guard.set()?;
         Ok(guard)
@@ -62,16 +55,47 @@ impl RawGuard {
 impl Drop for RawGuard {
     fn drop(&mut self) {
         put_back();
-        *cooked() = None;
+        if std::thread::panicking() {
+            reset_screen();
+        }
+        *lock(&COOKED) = None;
+        for said in std::mem::take(&mut *lock(&SAID)) {
+            // Nobody to tell where stderr is gone.
+            let _ = writeln!(io::stderr(), "{said}");
+        }
     }
 }
 
-/// Back to the modes from before; false where raw mode is not on.
-fn put_back() -> bool {
-    match &*cooked() {
+/// While raw mode is on, panics are told once it is off again. Unwinding drops the guard; where nothing
+/// unwinds any more the terminal is put back here.
+fn hold_panics() {
+    let previous = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if lock(&COOKED).is_none() {
+            return previous(info);
+        }
+        let text = info.to_string();
+        if text.contains("panic in a ") {
+            put_back();
+            reset_screen();
+            return previous(info);
+        }
+        lock(&SAID).push(text);
+    }));
+}
+
+/// Back to the modes from before.
+fn put_back() {
+    if let Some(modes) = &*lock(&COOKED) {
         // A terminal that is gone needs nothing.
-        Some(modes) => tcsetattr(io::stdin(), OptionalActions::Now, modes).is_ok(),
-        None => false,
+        let _ = tcsetattr(io::stdin(), OptionalActions::Now, modes);
+    }
+}
+
+/// For a screen of which nothing is known any more.
+fn reset_screen() {
+    if io::stdout().is_terminal() {
+        let _ = rustix::io::write(io::stdout(), RESET_ALL);
     }
 }
 

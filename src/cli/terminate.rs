@@ -144,6 +144,7 @@ async fn end(
         Ok(Err(e)) => match is_gone(paths, known, ask.clone()).await {
             Ok(true) => {
                 remember(registry, known, &ask).await;
+                registry.ledger().lost(&known.id);
                 Ok(())
             }
             Ok(false) => put_down(paths, known, ask).await,

@@ -45,6 +45,14 @@ pub fn agents(status: &SessionStatus, now: Millis) -> (String, Option<Color>) {
     }
 }
 
+/// `3m ago`, `just now`.
+pub fn ago(then: Millis, now: Millis) -> String {
+    match age(then, now).as_str() {
+        "now" => "just now".to_owned(),
+        age => format!("{age} ago"),
+    }
+}
+
 /// `TTL in 42m`.
 pub fn end(end: &End, now: Millis) -> String {
     let left = Duration::from_millis(end.at.saturating_sub(now));
@@ -176,7 +184,7 @@ mod tests {
             summary(&both, &[1], &Ui::plain(), 0),
             [
                 "AGENT             STATE      TOOK   COST",
-                "session-abc234/1  exited(3)  1.5 s  -",
+                "session-abc234/1  exited(3)  2.5 s  -",
             ]
         );
         assert_eq!(cost(3_600_000_000, Duration::from_secs(1)), "$1.00");

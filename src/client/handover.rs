@@ -70,6 +70,7 @@ pub fn record(registry: &Registry, spec: &SessionSpec, endpoint: &Endpoint) -> R
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }),
         last_seen: now_ms(),
+        lost: false,
     })
 }
 
@@ -103,6 +104,7 @@ pub async fn revive(
     {
         entry.ssh.socket = endpoint.socket;
         entry.ssh.binary = endpoint.binary;
+        entry.lost = false;
         if let Some(last) = &mut entry.last {
             last.ended = None;
         }

@@ -35,6 +35,9 @@ pub struct Entry {
     #[serde(default)]
     pub last: Option<SessionStatus>,
     pub last_seen: Millis,
+    /// Its machine answered, and no host ran there.
+    #[serde(default)]
+    pub lost: bool,
 }
 
 /// The directory of entries.
@@ -88,8 +91,17 @@ impl Ledger {
         entry.name.clone_from(&status.spec.name);
         entry.last = Some(status.clone());
         entry.last_seen = now;
+        entry.lost = false;
         // Not worth an error to somebody who asked something else.
         let _ = self.put(&entry);
+    }
+
+    /// Writes down that a session's host is no more, though nobody saw its end.
+    pub fn lost(&self, id: &SessionId) {
+        if let Some(mut entry) = self.get(id) {
+            entry.lost = true;
+            let _ = self.put(&entry);
+        }
     }
 
     /// Forgets a session.
@@ -132,10 +144,11 @@ mod tests {
             },
             last: None,
             last_seen: 5,
+            lost: false,
         };
         ledger.put(&entry)?;
         std::fs::write(paths.state.join("ledger/session-zzzzzz.json"), "{")?;
-        assert_eq!(ledger.all(), [entry.clone()]);
+        assert_eq!(ledger.all(), std::slice::from_ref(&entry));
         ledger.remove(&entry.id)?;
         ledger.remove(&entry.id)?;
         assert!(ledger.all().is_empty());

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
 use tokio::sync::Mutex;
 
 use super::control::{ByteStream, Control};
@@ -23,8 +24,12 @@ const OUTPUT: u64 = 4 << 20;
 #[derive(Clone)]
 pub struct HostConn {
     session: String,
-    connection: Connection,
+    /// `None` for a session that another machine started here: its host has no SSH server, and its socket is
+    /// at hand.
+    connection: Option<Connection>,
     socket: String,
+    /// Succeeds where the host lives.
+    alive_command: Option<String>,
     bridge_command: String,
     /// Once a server has forbidden streams to sockets: all streams through one command's stdio.
     bridge: Arc<Mutex<Option<Mux>>>,
@@ -69,7 +74,12 @@ async fn connect_with(known: &Known, ask: Arc<dyn Ask>, flow: Flow) -> Result<Co
             "the host of {} has no SSH server of its own",
             known.label()
         ))
-        .hint("it was started from another machine; use `remote` there"));
+        .hint(format!(
+            "{} started it on this machine, which is where you are",
+            known
+                .spec()
+                .map_or_else(|| "somebody".to_owned(), |s| s.owner)
+        )));
     };
     let resolved = Resolved::direct("127.0.0.1", port, &user, dir.client_key());
     let trust = HostTrust::Pinned(host_key);
@@ -90,9 +100,18 @@ pub async fn dial(destination: &str, ask: Arc<dyn Ask>, flow: Flow) -> Result<Co
 /// # Errors
 /// It is over, or its machine cannot be reached.
 pub async fn reach(known: &Known, ask: Arc<dyn Ask>) -> Result<HostConn> {
+    reach_with(known, ask, Flow::Credited).await
+}
+
+async fn reach_with(known: &Known, ask: Arc<dyn Ask>, flow: Flow) -> Result<HostConn> {
     known.must_live()?;
-    let connection = connect(known, ask).await?;
-    HostConn::over(known, connection)
+    if let (None, Some(dir)) = (&known.ssh, &known.dir)
+        && live_endpoint(dir).is_some_and(|e| e.port.is_none())
+    {
+        return HostConn::new(known, None);
+    }
+    let connection = connect_with(known, ask, flow).await?;
+    HostConn::new(known, Some(connection))
 }
 
 /// The ways to sessions' hosts, each opened once and shared by all that is asked of it.
@@ -123,12 +142,10 @@ impl Hosts {
     /// As [`reach`].
     pub async fn reach(&self, known: &Known) -> Result<HostConn> {
         let mut open = self.open.lock().await;
-        if let Some(host) = open.get(&known.id).filter(|h| !h.connection.is_closed()) {
+        if let Some(host) = open.get(&known.id).filter(|h| !h.is_closed()) {
             return Ok(host.clone());
         }
-        known.must_live()?;
-        let connection = connect_with(known, self.ask.clone(), self.flow).await?;
-        let host = HostConn::over(known, connection)?;
+        let host = reach_with(known, self.ask.clone(), self.flow).await?;
         open.insert(known.id.clone(), host.clone());
         Ok(host)
     }
@@ -145,6 +162,10 @@ impl HostConn {
     /// # Errors
     /// A local session whose endpoint is gone.
     pub fn over(known: &Known, connection: Connection) -> Result<Self> {
+        Self::new(known, Some(connection))
+    }
+
+    fn new(known: &Known, connection: Option<Connection>) -> Result<Self> {
         let (socket, dir, binary) = match (&known.ssh, &known.dir) {
             (Some(place), _) => (
                 place.socket.clone(),
@@ -169,6 +190,10 @@ impl HostConn {
             session: known.label(),
             connection,
             socket,
+            alive_command: known
+                .ssh
+                .is_some()
+                .then(|| format!("{} host endpoint {}", quote(&binary), known.id)),
             bridge_command: format!("{} host bridge --dir {}", quote(&binary), quote(&dir)),
             bridge: Arc::default(),
         })
@@ -183,23 +208,23 @@ impl HostConn {
         if let Some(mux) = bridge.as_ref().filter(|m| !m.is_closed()) {
             return Ok(Box::new(mux.open()?));
         }
-        match self.connection.streamlocal(&self.socket).await {
+        let Some(connection) = &self.connection else {
+            let stream = UnixStream::connect(&self.socket).await;
+            return Ok(Box::new(stream.map_err(|e| self.dead(e))?));
+        };
+        match connection.streamlocal(&self.socket).await {
             Ok(channel) => Ok(Box::new(channel)),
-            Err(e) if e.kind == SshErrorKind::Prohibited => {
-                let exec = self.connection.exec(&self.bridge_command, None).await?;
+            Err(e) if e.kind == SshErrorKind::NotThere && !self.is_alive(connection).await => {
+                Err(self.dead(e))
+            }
+            // OpenSSH says the same of what it forbids as of a socket that nobody listens on.
+            Err(e) if matches!(e.kind, SshErrorKind::Prohibited | SshErrorKind::NotThere) => {
+                let exec = connection.exec(&self.bridge_command, None).await?;
                 let mux = Mux::new(tokio::io::join(exec.stdout, exec.stdin));
                 let stream = mux.open()?;
                 *bridge = Some(mux);
                 Ok(Box::new(stream))
             }
-            Err(e) if e.kind == SshErrorKind::NotThere => Err(Error::connection(format!(
-                "the host of {} is not running",
-                self.session
-            ))
-            .because(e)
-            .hint(
-                "run `remote logs` for its output, `remote restart` to start it again, or `remote prune`",
-            )),
             Err(e) => Err(e.into()),
         }
     }
@@ -212,9 +237,29 @@ impl HostConn {
         Control::open(self.stream().await?, &self.session).await
     }
 
-    /// The connection underneath, for shells, commands and forwarding.
-    pub fn connection(&self) -> &Connection {
-        &self.connection
+    /// Whether its machine says that the host runs.
+    async fn is_alive(&self, connection: &Connection) -> bool {
+        match &self.alive_command {
+            Some(command) => run(connection, command, tokio::io::empty())
+                .await
+                .is_ok_and(|ran| ran.status == 0),
+            None => false,
+        }
+    }
+
+    fn dead(&self, why: impl std::error::Error + Send + Sync + 'static) -> Error {
+        Error::connection(format!("the host of {} is not running", self.session))
+            .because(why)
+            .hint("run `remote logs` for its output, `remote restart` to start it again, or `remote prune`")
+    }
+
+    fn is_closed(&self) -> bool {
+        self.connection.as_ref().is_some_and(Connection::is_closed)
+    }
+
+    /// The connection underneath, where there is one.
+    pub fn connection(&self) -> Option<&Connection> {
+        self.connection.as_ref()
     }
 }
 

@@ -4,9 +4,9 @@
 use std::path::PathBuf;
 
 use crate::config::{Paths, SessionDir};
-use crate::error::{Error, Result};
+use crate::error::{Context, Error, Result};
 use crate::model::{Millis, SessionId, SessionSpec, SessionStatus};
-use crate::provision::live_endpoint;
+use crate::provision::{live_endpoint, write_atomically};
 
 use super::ledger::{Entry, Ledger, SshPlace};
 
@@ -58,8 +58,13 @@ impl Registry {
     /// # Errors
     /// The sessions' directory is there and cannot be read.
     pub fn all(&self, ended: bool) -> Result<Vec<Known>> {
-        let mut all = self.local()?;
-        all.extend(self.ledger.all().into_iter().map(from_entry));
+        // A session on a machine that shares this home is in both: the entry says how to get there.
+        let mut all: Vec<Known> = self.ledger.all().into_iter().map(from_entry).collect();
+        for local in self.local()? {
+            if !all.iter().any(|k| k.id == local.id) {
+                all.push(local);
+            }
+        }
         all.retain(|k| ended || k.live);
         all.sort_by(|a, b| a.created.cmp(&b.created).then(a.id.cmp(&b.id)));
         Ok(all)
@@ -116,6 +121,27 @@ impl Registry {
             Some(typed) => self.resolve(typed),
             None => self.latest(),
         }
+    }
+
+    /// Writes a session's new name into what this machine has of it, so that it is found by it at once: a
+    /// host writes its own files a little later, a dead one never.
+    ///
+    /// # Errors
+    /// They cannot be written.
+    pub fn renamed(&self, known: &Known, name: &str) -> Result<()> {
+        let name = (!name.is_empty()).then(|| name.to_owned());
+        if let (Some(dir), Some(mut spec)) = (&known.dir, known.spec()) {
+            spec.name.clone_from(&name);
+            let text = serde_json::to_vec_pretty(&spec)
+                .map_err(|e| Error::internal("a session cannot be written as JSON").because(e))?;
+            write_atomically(&dir.spec(), &text)
+                .context(format!("cannot write {}", dir.spec().display()))?;
+        }
+        if let Some(mut entry) = self.ledger.get(&known.id) {
+            entry.name.clone_from(&name);
+            self.ledger.put(&entry)?;
+        }
+        Ok(())
     }
 
     /// Whether the name is taken already.
@@ -197,7 +223,7 @@ fn from_entry(entry: Entry) -> Known {
             .last
             .as_ref()
             .map_or(entry.last_seen, |l| l.spec.created),
-        live: entry.last.as_ref().is_none_or(|l| l.ended.is_none()),
+        live: !entry.lost && entry.last.as_ref().is_none_or(|l| l.ended.is_none()),
         last: entry.last,
         last_seen: entry.last_seen,
     }
@@ -224,6 +250,11 @@ fn pick(typed: &str, all: &[Known]) -> Result<usize> {
             match found.as_slice() {
                 [] => {}
                 [one] => return Ok(*one),
+                // Ended sessions of one name: the last one is meant.
+                many if same_name(many, typed, all) => {
+                    let last = many.iter().max_by_key(|i| all.get(**i).map(|k| k.created));
+                    return Ok(last.copied().unwrap_or_default());
+                }
                 many => {
                     let names = many.iter().filter_map(|i| all.get(*i));
                     return Err(
@@ -239,6 +270,13 @@ fn pick(typed: &str, all: &[Known]) -> Result<usize> {
     Err(Error::user(format!("there is no session `{typed}`"))
         .hint(format!("there is: {}", list(there.into_iter().rev())))
         .hint("run `remote status --all` to see all"))
+}
+
+fn same_name(found: &[usize], typed: &str, all: &[Known]) -> bool {
+    found
+        .iter()
+        .filter_map(|i| all.get(*i))
+        .all(|k| !k.live && k.name.as_deref() == Some(typed))
 }
 
 fn list<'a>(known: impl Iterator<Item = &'a Known>) -> String {
@@ -291,6 +329,12 @@ mod tests {
         assert!(ambiguous.hints[0].contains("session-abc234 (auth), session-abd234"));
         let unknown = pick("nope", &all).expect_err("none");
         assert!(unknown.message.contains("`nope`") && unknown.hints[0].contains("auth"));
+        let mut twice = [all[3].clone(), all[4].clone()];
+        for (created, known) in [9, 3].into_iter().zip(&mut twice) {
+            (known.created, known.name) = (created, Some("auth".into()));
+        }
+        assert_eq!(pick("auth", &twice).ok(), Some(0), "the last of two ended");
+        assert!(pick("au", &twice).is_err());
         assert!(pick("x", &[]).is_err());
         assert!(pick("", &all).is_err());
     }

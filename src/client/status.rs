@@ -7,7 +7,7 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::reach::{Hosts, connect, reach};
+use super::reach::{Hosts, connect, host_is_dead, reach};
 use super::registry::{Known, Registry};
 use crate::error::{Context, Error, Kind, Result};
 use crate::model::{Millis, SessionId, SessionStatus, now_ms};
@@ -107,7 +107,7 @@ pub async fn report(
             registry.ledger().saw(&status, now_ms());
             Report::new(known, Presence::Live, Some(status))
         }
-        Ok(Err(e)) => gone(registry, known, &ask, patience, e.to_string()).await,
+        Ok(Err(e)) => gone(registry, known, &ask, patience, &e).await,
         Err(_) => {
             let mut report = Report::remembered(known);
             report.unreachable_because = Some(format!("no answer in {} s", patience.as_secs()));
@@ -122,22 +122,25 @@ async fn gone(
     known: &Known,
     ask: &Arc<dyn Ask>,
     patience: Duration,
-    why: String,
+    why: &Error,
 ) -> Report {
     let mut now = registry
         .resolve(known.id.as_str())
         .unwrap_or_else(|_| known.clone());
-    if now.ssh.is_some()
-        && let Ok(Ok(last)) = tokio::time::timeout(patience / 2, on_disk(&now, ask)).await
-        && last.ended.is_some()
-    {
-        registry.ledger().saw(&last, now_ms());
-        now.live = false;
-        now.last = Some(last);
+    if now.ssh.is_some() {
+        if let Ok(Ok(last)) = tokio::time::timeout(patience / 2, on_disk(&now, ask)).await {
+            registry.ledger().saw(&last, now_ms());
+            now.live = last.ended.is_none();
+            now.last = Some(last);
+        }
+        if now.live && host_is_dead(why) {
+            registry.ledger().lost(&now.id);
+            now.live = false;
+        }
     }
     let mut report = Report::remembered(&now);
     if report.presence == Presence::Unreachable {
-        report.unreachable_because = Some(why);
+        report.unreachable_because = Some(why.to_string());
     }
     report
 }

@@ -148,7 +148,11 @@ pub async fn wait(
     timeout: Option<Duration>,
     ask: Arc<dyn Ask>,
 ) -> Result<Vec<Arrived>> {
-    let words = goal.states.join(", ");
+    let words = match goal.states.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} or {last}", others.join(", ")),
+        None => String::new(),
+    };
     let ids = targets.iter().map(|(k, agent)| (k.id.clone(), *agent));
     let mut waiting = Waiting::new(goal, ids);
     let (send, mut heard) = mpsc::channel(16);

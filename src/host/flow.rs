@@ -135,6 +135,11 @@ impl Flow {
         };
     }
 
+    /// What the client consumes, in bytes a second; `None` while nothing is known.
+    pub fn rate(&self) -> Option<f64> {
+        self.rate
+    }
+
     /// How long the client will take for `bytes` more than what is in flight, the line's own delay left out;
     /// `None` while nothing is known.
     pub fn drain(&self, bytes: u64, now: Duration) -> Option<Duration> {

@@ -8,8 +8,10 @@ use bytes::{Buf, Bytes};
 use crate::model::{DEFAULT_SIZE, HistoryKind, Size};
 use crate::mux::{HistoryError, HistoryReader, Screen};
 
-/// Read at most so much for them, and give at most so much.
-const READ: u64 = 2 << 20;
+/// What a line is taken to have been written with, to know how far back to read; and how far at most.
+const LINE: u64 = 120;
+const READ: u64 = 1 << 20;
+/// Give at most so much.
 const GIVE: usize = 1 << 20;
 const LINES: u32 = 20_000;
 
@@ -28,7 +30,7 @@ pub async fn lines(dir: PathBuf, count: u32) -> Bytes {
 }
 
 fn make(dir: &Path, count: u32) -> Result<Bytes, HistoryError> {
-    let mut screen = replay(dir, READ)?;
+    let mut screen = replay(dir, (u64::from(count) * LINE).min(READ))?;
     let scrolled = screen.take_scrolled(usize::try_from(count).unwrap_or(usize::MAX));
     let mut out = Vec::new();
     for line in scrolled.iter() {

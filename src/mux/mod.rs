@@ -2,6 +2,7 @@
 //! taken apart into text, queries and reports, and the history of all that it wrote. Lines above the screen
 //! are made from the history when somebody attaches: a flood costs nothing for a scrollback nobody looks at.
 
+mod actions;
 mod answer;
 mod classify;
 mod core;
@@ -10,6 +11,9 @@ mod flood;
 mod handler;
 mod history;
 pub mod keys;
+mod leave;
+#[cfg(test)]
+mod others_tests;
 mod paint;
 mod plain;
 pub mod psp;

@@ -10,9 +10,9 @@ use alacritty_terminal::term::cell::Flags;
 use alacritty_terminal::vte::ansi::{Processor, Timeout};
 
 use super::core::Core;
-use super::repaint;
 use super::scrolled::Scrolled;
 use super::tail::{Fed, Tail};
+use super::{leave, repaint};
 use crate::model::Size;
 
 /// The parser's synchronized updates, never waited for: a program that dies in one freezes nothing.
@@ -107,7 +107,7 @@ impl Screen {
 
     /// Undoes the modes that are set, for a terminal that shows this screen and is to be left.
     pub fn leave(&self) -> Vec<u8> {
-        repaint::leave(&self.core)
+        leave::leave(&self.core)
     }
 
     /// The lines that left the top of the main screen since the last call, at most the newest `max`.
@@ -186,3 +186,10 @@ impl Screen {
         &self.core
     }
 }
+
+// A screen is fed in one task and painted for others.
+const _: fn() = || {
+    fn sendable<T: Send>() {}
+    sendable::<Screen>();
+    sendable::<super::Scanner>();
+};

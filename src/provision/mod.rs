@@ -6,6 +6,7 @@ mod error;
 mod local;
 mod program;
 mod ssh_host;
+mod upload;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -19,7 +20,8 @@ use crate::model::{Millis, SessionId, SessionSpec};
 pub use error::ProvisionError;
 pub use local::{Local, live_endpoint, write_atomically};
 pub use program::{find_program, login_path};
-pub use ssh_host::{Binaries, SshHost, quote, sh, system_name};
+pub use ssh_host::SshHost;
+pub use upload::{Binaries, quote, sh, system_name};
 
 /// A boxed future, so that the traits here can be objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

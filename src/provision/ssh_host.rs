@@ -1,47 +1,18 @@
 //! A machine of one's own, over OpenSSH: `remote` uploads itself once per version and is then asked there,
 //! through its hidden `host` verbs, what [`Local`](super::Local) is asked here.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 use tokio::io::AsyncRead;
 use tokio::sync::OnceCell;
 
+use super::upload::{Binaries, PROBE, Probe, binary_name, pack, quote, sh, upload_script};
 use super::{
     BoxFuture, Compute, Endpoint, Launch, Login, Machine, MachineState, Price, ProvisionError, Ran,
     Remote, Steps,
 };
 use crate::model::{HostEndpoint, SessionId, SessionSpec};
-
-/// Which binary goes to which system.
-#[derive(Debug, Clone, Default)]
-pub struct Binaries {
-    /// For any system: `--host-binary`.
-    pub given: Option<PathBuf>,
-    /// By system, `linux-aarch64` and its like: `[host.binaries]`.
-    pub by_system: BTreeMap<String, PathBuf>,
-}
-
-impl Binaries {
-    /// The file for `system`; this program itself where it runs on such a one.
-    fn file(&self, system: &str) -> Option<PathBuf> {
-        if let Some(given) = &self.given {
-            return Some(given.clone());
-        }
-        if let Some(file) = self.by_system.get(system) {
-            return Some(file.clone());
-        }
-        let own = format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH);
-        (system == own)
-            .then(std::env::current_exe)
-            .and_then(Result::ok)
-    }
-}
 
 /// One such machine.
 pub struct SshHost {
@@ -179,7 +150,7 @@ impl SshHost {
     }
 
     /// An endpoint as the machine tells it, seen from here.
-    fn from_here(&self, mut endpoint: Endpoint) -> Endpoint {
+    fn seen_from_here(&self, mut endpoint: Endpoint) -> Endpoint {
         endpoint.login = Login::Ssh {
             destination: self.place(),
         };
@@ -194,7 +165,7 @@ impl SshHost {
     ) -> Result<Endpoint, ProvisionError> {
         let args = [verb, session.as_str()];
         let endpoint = self.host(what, &args, Vec::new(), &|_| {}).await?;
-        Ok(self.from_here(endpoint))
+        Ok(self.seen_from_here(endpoint))
     }
 }
 
@@ -210,7 +181,7 @@ impl Compute for SshHost {
             let endpoint: Endpoint = self
                 .host("starting the host", &["launch"], request, steps)
                 .await?;
-            Ok(self.from_here(endpoint))
+            Ok(self.seen_from_here(endpoint))
         })
     }
 
@@ -296,91 +267,6 @@ impl From<Listed> for Machine {
     }
 }
 
-/// Printed before what we read: a profile may print too.
-const MARK: &str = "remote-probe";
-
-const PROBE: &str = "echo remote-probe; uname -sm; command -v gzip >/dev/null 2>&1 && echo gzip || echo cat; \
-                     d=${XDG_DATA_HOME:-$HOME/.local/share}/remote/bin; echo \"$d\"; ls \"$d\" 2>/dev/null; true";
-
-/// What a machine says of itself.
-#[derive(Debug, PartialEq, Eq)]
-struct Probe {
-    /// `linux-x86_64`.
-    system: String,
-    gzip: bool,
-    /// Where binaries lie there.
-    dir: String,
-    /// Names in that directory.
-    present: Vec<String>,
-}
-
-impl Probe {
-    fn parse(text: &str) -> Option<Self> {
-        let mut lines = text.lines().skip_while(|l| *l != MARK).skip(1);
-        let system = system_name(lines.next()?);
-        let gzip = lines.next()? == "gzip";
-        let dir = lines.next().filter(|d| d.starts_with('/'))?.to_owned();
-        let present = lines.map(str::to_owned).collect();
-        Some(Self {
-            system,
-            gzip,
-            dir,
-            present,
-        })
-    }
-}
-
-/// `uname -sm`'s answer in the words of Rust's targets: `linux-x86_64`, `macos-aarch64`.
-pub fn system_name(uname: &str) -> String {
-    let lower = uname.trim().to_lowercase();
-    let (system, machine) = lower.split_once(' ').unwrap_or((&lower, "unknown"));
-    let system = match system {
-        "darwin" => "macos",
-        other => other,
-    };
-    let machine = match machine {
-        "amd64" => "x86_64",
-        "arm64" => "aarch64",
-        other => other,
-    };
-    format!("{system}-{machine}")
-}
-
-/// `remote-0.1.0-1a2b3c4d`: one name for one content.
-fn binary_name(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
-    let sha: String = digest.iter().take(4).map(|b| format!("{b:02x}")).collect();
-    format!("remote-{}-{sha}", env!("CARGO_PKG_VERSION"))
-}
-
-fn pack(bytes: &[u8]) -> Vec<u8> {
-    use std::io::Write;
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::new(3));
-    // Writing into memory does not fail.
-    let _ = encoder.write_all(bytes);
-    encoder.finish().unwrap_or_default()
-}
-
-/// The final name appears only once what lies there has run: half an upload is never taken for a whole one.
-fn upload_script(dir: &str, name: &str, gzip: bool) -> String {
-    let unpack = if gzip { "gzip -dc" } else { "cat" };
-    let (dir, name) = (quote(dir), quote(name));
-    format!(
-        "umask 077; mkdir -p {dir} && cd {dir} && t=.{name}.$$ && {unpack} > \"$t\" && chmod 700 \"$t\" \
-         && \"./$t\" host check && mv -f \"$t\" {name} || {{ rm -f \"$t\"; exit 1; }}"
-    )
-}
-
-/// `text` as one word of a POSIX shell.
-pub fn quote(text: &str) -> String {
-    shell_words::quote(text).into_owned()
-}
-
-/// A command line that runs `script` in /bin/sh, whatever the login shell is.
-pub fn sh(script: &str) -> String {
-    format!("exec /bin/sh -c {}", quote(script))
-}
-
 fn tail(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let lines: Vec<&str> = text.trim().lines().collect();
@@ -391,6 +277,8 @@ fn tail(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeMap;
+    use std::path::PathBuf;
     use std::process::Stdio;
     use tokio::io::AsyncReadExt;
     use tokio::process::Command;
@@ -432,18 +320,6 @@ mod tests {
         fn destination(&self) -> &str {
             "here"
         }
-    }
-
-    #[test]
-    fn a_probe_is_read_behind_a_talkative_profile() {
-        let text =
-            "welcome!\nremote-probe\nLinux aarch64\ngzip\n/home/me/bin\nremote-0.1.0-00000000\n";
-        let probe = Probe::parse(text).expect("a probe");
-        assert_eq!(probe.system, "linux-aarch64");
-        assert!(probe.gzip && probe.present.len() == 1);
-        assert_eq!(Probe::parse("remote-probe\nLinux x86_64\n"), None);
-        assert_eq!(system_name("Darwin arm64\n"), "macos-aarch64");
-        assert_eq!(system_name("FreeBSD amd64"), "freebsd-x86_64");
     }
 
     #[tokio::test]
@@ -502,7 +378,7 @@ mod tests {
             }
         }
         let host = SshHost::new(Arc::new(Odd), Binaries::default());
-        let error: crate::error::Error = host.binary(&|_| {}).await.err().expect("refused").into();
+        let error: crate::error::Error = host.binary(&|_| {}).await.expect_err("refused").into();
         assert!(error.message.contains("plan9-vax"), "{error}");
         assert!(error.hints.iter().any(|h| h.contains("--host-binary")));
     }

@@ -6,10 +6,13 @@ mod common;
 
 mod allow;
 mod config;
+mod dispatch;
 mod doctor;
 mod frame;
 mod init;
 mod man;
+mod over_ssh;
+mod session;
 mod shells;
 
 #[test]
@@ -17,7 +20,8 @@ fn no_test_file_is_forgotten() {
     common::assert_all_modules(
         "tests/cli",
         &[
-            "allow", "config", "doctor", "frame", "init", "man", "shells",
+            "allow", "config", "dispatch", "doctor", "frame", "init", "man", "over_ssh", "session",
+            "shells",
         ],
     );
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::{Args, Ctx};
+use crate::cli::terminal;
 use crate::error::{Context, Error, Result};
 use crate::model::{AgentSpec, DEFAULT_SIZE, Size};
 
@@ -129,17 +130,8 @@ fn first_word(command: &str) -> String {
 }
 
 fn terminal_size(ctx: &Ctx) -> Size {
-    if !ctx.ui.out_is_terminal() {
-        return DEFAULT_SIZE;
-    }
-    match rustix::termios::tcgetwinsize(std::io::stdout()) {
-        Ok(size) if size.ws_col > 0 && size.ws_row > 0 => Size {
-            cols: size.ws_col,
-            rows: size.ws_row,
-        }
-        .clamped(),
-        _ => DEFAULT_SIZE,
-    }
+    let size = ctx.ui.out_is_terminal().then(terminal::size).flatten();
+    size.map_or(DEFAULT_SIZE, |(size, _)| size.clamped())
 }
 
 #[cfg(test)]

@@ -28,10 +28,9 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<()> {
     let registry = Registry::open(&ctx.paths)?;
     let known = registry.resolve(&args.session)?;
     let host = reach(&known, person(ctx)).await?;
-    let path = match &known.ssh {
-        None => here(args.binary)?,
-        Some(place) => {
-            let remote = OverSsh::new(&place.destination, host.connection().clone());
+    let path = match (&known.ssh, host.connection()) {
+        (Some(place), Some(connection)) => {
+            let remote = OverSsh::new(&place.destination, connection.clone());
             let binaries = Binaries {
                 given: args.binary,
                 by_system: ctx.config.host_binaries().clone(),
@@ -42,6 +41,7 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<()> {
             stages.finish();
             path
         }
+        _ => here(args.binary)?,
     };
     let op = Op::Upgrade { path: path.clone() };
     host.control().await?.ask(op).await?;

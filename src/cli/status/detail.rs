@@ -28,7 +28,7 @@ pub fn lines(report: &Report, ui: &Ui, now: Millis) -> Vec<String> {
         field("task", &spec.task);
         field(
             "started",
-            &format!("{} ago by {}", age(spec.created, now), spec.owner),
+            &format!("{} by {}", words::ago(spec.created, now), spec.owner),
         );
     }
     field("place", &report.place);
@@ -129,7 +129,7 @@ fn agents(status: &SessionStatus, now: Millis) -> Table {
 
 fn evidence(agent: &AgentStatus, now: Millis) -> String {
     let source = agent.evidence.source.word();
-    format!("{source} {} ago", age(agent.evidence.at, now))
+    format!("{source} {}", words::ago(agent.evidence.at, now))
 }
 
 fn says(agent: &AgentStatus) -> String {

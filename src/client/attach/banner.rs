@@ -131,8 +131,10 @@ mod tests {
     #[test]
     fn a_question_comes_before_trouble_before_a_notice_that_goes_away() {
         let at = Duration::from_secs;
-        let mut banner = Banner::default();
-        banner.notice = Some(("n".into(), at(6)));
+        let mut banner = Banner {
+            notice: Some(("n".into(), at(6))),
+            ..Banner::default()
+        };
         assert_eq!(banner.wanted(at(5)), Some("n"));
         assert_eq!(banner.wanted(at(6)), None);
         banner.trouble = Some("t".into());

@@ -3,14 +3,16 @@
 
 mod paint;
 mod typing;
+mod waits;
 
-use std::future::pending;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
+
+use waits::{dialed, flush, next, read, sleep, write};
 
 use super::banner::{Banner, NOTICE, readable, short};
 use super::dial::{BoxFuture, Dial, DialError};
@@ -22,9 +24,7 @@ use super::{Console, Ending, Options, Outside, Parts, Report};
 use crate::client::control::ByteStream;
 use crate::client::link::{Config, Effect, Event, Failure, Link, Now, Reason};
 use crate::model::{AgentStatus, now_ms};
-use crate::proto::{
-    AttachmentId, Form, FrameError, Receiver, Sender, ToClient, ToHost, halves, hello,
-};
+use crate::proto::{AttachmentId, Form, Receiver, Sender, ToClient, ToHost, halves, hello};
 
 type Stream = Box<dyn ByteStream>;
 type Dialing = BoxFuture<'static, Result<Stream, DialError>>;
@@ -221,9 +221,9 @@ impl Engine {
             }
             Effect::HideBanner => self.banner.trouble = None,
             Effect::Confirm { text, age } => {
-                let (text, age) = (readable(&text, 40), short(age));
+                let (text, age) = (readable(&text, 24), short(age));
                 self.banner.question = Some(format!(
-                    "remote: typed {age} ago and not delivered: `{text}`   send it now? (y/n)"
+                    "remote: send `{text}`, typed {age} ago and not delivered? (y/n)"
                 ));
             }
             Effect::EndConfirm => self.banner.question = None,
@@ -249,9 +249,11 @@ impl Engine {
 
     /// Output of the agent, in order. `standing`: it covers no new agent bytes.
     fn arrived(&mut self, form: Form, standing: bool, bytes: Bytes) {
-        let begins = form == Form::Repaint && bytes.first() == Some(&0x18);
+        let whole = matches!(form, Form::Repaint | Form::Drawn);
+        let begins = whole && bytes.first() == Some(&0x18);
         if begins {
-            let silent = self.lesson == Lesson::Asked && standing && !self.mirror.is_good();
+            let raw = form == Form::Repaint && standing;
+            let silent = self.lesson == Lesson::Asked && raw && !self.mirror.is_good();
             self.lesson = if silent { Lesson::Taking } else { Lesson::None };
         } else if form != Form::Repaint && self.lesson == Lesson::Taking {
             self.lesson = Lesson::None;
@@ -338,59 +340,5 @@ impl Engine {
             undelivered: self.link.undelivered(),
             notices: self.notices,
         }
-    }
-}
-
-async fn read(
-    input: &mut Option<Box<dyn AsyncRead + Send + Unpin>>,
-    buf: &mut BytesMut,
-) -> std::io::Result<usize> {
-    match input {
-        Some(input) => {
-            buf.reserve(READ);
-            input.read_buf(buf).await
-        }
-        None => pending().await,
-    }
-}
-
-async fn flush(sender: &mut Option<Sender<Stream, ToHost>>) -> Result<(), FrameError> {
-    match sender {
-        Some(sender) if sender.queued() > 0 => sender.flush().await,
-        _ => pending().await,
-    }
-}
-
-async fn write(
-    output: &mut Box<dyn AsyncWrite + Send + Unpin>,
-    outlet: &Outlet,
-    suspended: bool,
-) -> std::io::Result<usize> {
-    match outlet.front() {
-        Some((_, bytes)) if !suspended => output.write(bytes).await,
-        _ => pending().await,
-    }
-}
-
-async fn next(
-    receiver: &mut Option<Receiver<Stream, ToClient>>,
-) -> Result<Option<ToClient>, FrameError> {
-    match receiver {
-        Some(receiver) => receiver.next().await,
-        None => pending().await,
-    }
-}
-
-async fn dialed(dialing: &mut Option<Dialing>) -> Result<Stream, DialError> {
-    match dialing {
-        Some(dialing) => dialing.await,
-        None => pending().await,
-    }
-}
-
-async fn sleep(until: Option<Instant>) {
-    match until {
-        Some(until) => tokio::time::sleep_until(until.into()).await,
-        None => pending().await,
     }
 }

@@ -13,7 +13,7 @@ use crate::mux::Screen;
 /// Bytes kept for the emulator before it is given up.
 const MAX_BEHIND: usize = 2 * 1024 * 1024;
 /// Fewer bytes than these are fed at once.
-pub(super) const SMALL: usize = 16 * 1024;
+pub(super) const SMALL: usize = 4 * 1024;
 
 struct Piece {
     bytes: Bytes,
@@ -130,25 +130,9 @@ impl Mirror {
 
     /// What puts the terminal back as a shell expects it, with the cursor below what is shown.
     pub(super) fn leave(&mut self) -> Vec<u8> {
-        let alternate = self.modes.alternate();
-        let mut out = if self.modes.at_ground() {
-            Vec::new()
-        } else {
-            b"\x18\x1b\\".to_vec()
-        };
-        let Some(screen) = self.screen() else {
-            return self.modes.leave();
-        };
-        out.extend_from_slice(&screen.leave());
-        if alternate {
-            // The main screen comes back with the cursor where it was left.
-            out.extend_from_slice(b"\r\n");
-        } else {
-            let lines = screen.text();
-            let last = lines.iter().rposition(|l| !l.is_empty()).unwrap_or(0);
-            let below = last.max(usize::from(screen.cursor().0)) + 1;
-            out.extend_from_slice(format!("\x1b[{below};1H\r\n").as_bytes());
+        match self.screen() {
+            Some(screen) => screen.leave(),
+            None => self.modes.leave(),
         }
-        out
     }
 }

@@ -5,7 +5,7 @@ use memchr::{memchr, memchr3};
 
 /// Puts any terminal back to what a shell expects, whatever was set: for when nothing is known any more.
 pub const RESET_ALL: &[u8] = b"\x18\x1b\\\x1b[?1049l\x1b[<9u\x1b[=0u\x1b[?9;1000;1001;1002;1003;1004;1005;1006;1015;1016;2004;2026;2031;2048l\
-\x1b[>4m\x1b[?1;5;6;66l\x1b[?7;25h\x1b[4l\x1b>\x1b(B\x0f\x1b[r\x1b]8;;\x1b\\\x1b[m\x1b[999;1H";
+\x1b[>4m\x1b[?1;5;6;66l\x1b[?7;25h\x1b[4l\x1b>\x1b(B\x0f\x1b[r\x1b]8;;\x1b\\\x1b[m\x1b[999;1H\r\n";
 
 /// Private modes that a program may leave changed, and whether they are on in a fresh terminal.
 const MODES: [(u16, bool); 24] = [
@@ -96,7 +96,7 @@ impl Modes {
     }
 
     /// The alternate screen is shown.
-    pub(super) fn alternate(&self) -> bool {
+    fn alternate(&self) -> bool {
         self.alternate.is_some()
     }
 
@@ -309,7 +309,7 @@ impl Modes {
             out.extend_from_slice(b"\x1b(B\x1b)B\x0f");
         }
         // Harmless where they were not changed: margins, insert mode, link, colours.
-        out.extend_from_slice(b"\x1b[r\x1b[4l\x1b]8;;\x1b\\\x1b[m\x1b[999;1H");
+        out.extend_from_slice(b"\x1b[r\x1b[4l\x1b]8;;\x1b\\\x1b[m\x1b[999;1H\r\n");
         out
     }
 }
@@ -379,7 +379,7 @@ mod tests {
         assert!(!set.contains("2004"));
         assert_eq!(
             text(b"ls\r\n"),
-            "\x1b[r\x1b[4l\x1b]8;;\x1b\\\x1b[m\x1b[999;1H"
+            "\x1b[r\x1b[4l\x1b]8;;\x1b\\\x1b[m\x1b[999;1H\r\n"
         );
         assert!(text(b"\x1b[?25l\x1b]0;x").starts_with("\x18\x1b\\"));
         assert_eq!(text(b"\x1b[?25l\x1b[?1049h\x1bc"), text(b""));

@@ -17,7 +17,7 @@ use crate::provision::live_endpoint;
 use crate::ssh::{self, Ask, Connection, HostTrust, Overrides, Resolved, SshError, resolve};
 
 /// A host that is being replaced by a newer one is away for a moment; after so many dials it is dead.
-const AWAY: u32 = 12;
+const AWAY: u32 = 6;
 
 /// Opens streams to one session's host.
 pub struct HostDial {
@@ -73,7 +73,7 @@ impl HostDial {
             None => {
                 let known = self.registry.resolve(self.known.id.as_str());
                 let known = known.map_err(|e| failed(Retry::Never, &e))?;
-                known.must_live().map_err(|e| failed(Retry::Never, &e))?;
+                self.lives(&known)?;
                 let host = connect(&known, self.ask.clone()).await;
                 let host = host.map_err(|trouble| match trouble {
                     Trouble::Ssh(e) => {
@@ -91,11 +91,27 @@ impl HostDial {
                 self.away.store(0, Ordering::Relaxed);
                 Ok(stream)
             }
-            Err(e) if host_is_dead(&e) && self.away.fetch_add(1, Ordering::Relaxed) >= AWAY => {
-                Err(failed(Retry::Never, &e))
-            }
+            Err(e) if host_is_dead(&e) => Err(failed(self.away(), &e)),
             Err(e) => Err(failed(Retry::Soon, &e)),
         }
+    }
+
+    /// Once more without a host where there should be one.
+    fn away(&self) -> Retry {
+        if self.away.fetch_add(1, Ordering::Relaxed) < AWAY {
+            Retry::Soon
+        } else {
+            Retry::Never
+        }
+    }
+
+    fn lives(&self, known: &Known) -> std::result::Result<(), DialError> {
+        let Err(e) = known.must_live() else {
+            return Ok(());
+        };
+        let ended = known.last.as_ref().is_some_and(|l| l.ended.is_some());
+        let retry = if ended { Retry::Never } else { self.away() };
+        Err(failed(retry, &e))
     }
 }
 

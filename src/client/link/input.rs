@@ -135,6 +135,12 @@ impl Input {
         self.in_flight = 0;
     }
 
+    /// What was sent needs no more care: the stream ends in good order.
+    pub(super) fn forget_sent(&mut self) {
+        self.items.retain(|i| i.sent.is_none());
+        self.kept = self.items.iter().map(|i| i.bytes.len()).sum();
+    }
+
     /// Bytes that the host is not known to have applied.
     pub(super) fn waiting(&self) -> usize {
         self.kept

@@ -19,6 +19,8 @@ const MEMORY_MS: Millis = 24 * 3_600_000;
 /// How long the bytes it may resume from are kept in memory.
 pub const RESUME_MS: Millis = 10 * 60_000;
 const REMEMBERED: usize = 256;
+/// Answers that wait for one client's socket; output waits elsewhere.
+const QUEUED_MAX: usize = 2 << 20;
 /// Input is acknowledged with the next output, or after this.
 pub const ACK_AFTER: Duration = Duration::from_millis(10);
 
@@ -63,13 +65,18 @@ impl Client {
         self.conn.as_ref().map_or(0, |c| c.sender.queued())
     }
 
-    /// Puts a message on its way; one that is too long for a frame ends the stream.
+    /// Puts a message on its way.
     pub fn queue(&mut self, message: &ToClient) {
         if let Some(conn) = &mut self.conn
             && let Err(e) = conn.sender.queue(message)
         {
             tracing::warn!("a message could not be sent: {e}");
         }
+    }
+
+    /// It asks and asks and reads no answer.
+    pub fn is_stuffed(&self) -> bool {
+        self.queued() > QUEUED_MAX
     }
 
     pub fn notice(&mut self, text: &str, fatal: bool) {

@@ -33,7 +33,6 @@ const TITLE_INTERVAL: Duration = Duration::from_millis(250);
 const BYTES_INTERVAL: Duration = Duration::from_secs(1);
 /// A client that keeps up but has so much pending gets a turn: no longer than this.
 const TURN: Duration = Duration::from_millis(50);
-const TURN_BYTES: u64 = 512 * 1024;
 const SCRATCH: usize = 4096;
 /// Frames to one client before anything else is looked at.
 const ROUNDS: usize = 8;
@@ -95,9 +94,11 @@ struct Agent {
     told_at: Duration,
     told_bytes: u64,
     told_title: String,
+    told_failing: bool,
     /// Something changed that `status` shows: tell now.
     news: bool,
     turn: Option<Duration>,
+    last_ping: Duration,
     finishing: Option<Duration>,
 }
 
@@ -270,7 +271,7 @@ impl Agent {
         let wanted = self
             .clients
             .iter()
-            .any(|c| c.attachment.wants_a_turn(scene, TURN_BYTES, now));
+            .any(|c| c.attachment.wants_a_turn(scene, now));
         if !wanted {
             self.turn = None;
             return None;
@@ -284,7 +285,8 @@ impl Agent {
         let at = now_ms();
         let state = (self.belief.conclude(at).0, self.belief.activity());
         let since = now.saturating_sub(self.told_at);
-        let fresh = self.told.map(|(s, _)| s) != Some(state.0);
+        let fresh = self.told.map(|(s, _)| s) != Some(state.0)
+            || self.output.failing() != self.told_failing;
         let title = self.output.title() != self.told_title && since >= TITLE_INTERVAL;
         let bytes = self.output.end() != self.told_bytes || self.told.map(|t| t.1) != Some(state.1);
         if self.news || fresh || title || (bytes && since >= BYTES_INTERVAL) {
@@ -294,6 +296,7 @@ impl Agent {
             self.told_at = now;
             self.told_bytes = self.output.end();
             self.told_title = self.output.title().to_owned();
+            self.told_failing = self.output.failing();
             let over = !self.process.is_live();
             let report = self.report(at);
             self.hub.publish(self.spec.number, report, wake);

@@ -14,6 +14,12 @@ use crate::mux::{History, HistoryLimits, Piece, Scanner, Screen, What, answer, p
 /// Output kept in memory for those who are attached or may come back.
 const RING: usize = 1 << 20;
 
+/// Segments are short, so that the lines above a screen are quickly found.
+const LIMITS: HistoryLimits = HistoryLimits {
+    segment: 1 << 20,
+    total: 256 << 20,
+};
+
 /// See the module.
 pub struct Output {
     pub screen: Screen,
@@ -33,7 +39,7 @@ pub struct Output {
 impl Output {
     /// Goes on with the history in `dir`, if there is one.
     pub fn open(dir: &Path, screen: Screen) -> Self {
-        let (history, unkept) = match History::open(dir, HistoryLimits::default()) {
+        let (history, unkept) = match History::open(dir, LIMITS) {
             Ok(history) => (Some(history), None),
             Err(e) => (None, Some(e.to_string())),
         };
@@ -76,6 +82,11 @@ impl Output {
 
     pub fn held(&self) -> &[u8] {
         &self.held
+    }
+
+    /// The history is not being kept.
+    pub fn failing(&self) -> bool {
+        self.history.as_ref().is_none_or(|h| h.failure().is_some())
     }
 
     /// What `status` warns of.

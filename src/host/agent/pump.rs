@@ -13,6 +13,8 @@ use crate::proto::{Form, ToClient, ToHost, View};
 
 /// Frames handed to one client before the agent's terminal is read again: its socket takes one at a time.
 const FRAMES: usize = 4;
+/// While the program takes no input.
+const PING_EVERY: Duration = Duration::from_secs(2);
 
 impl Agent {
     /// Gives every client what it may have now; when to come back though nothing happens.
@@ -22,6 +24,11 @@ impl Agent {
         let ended = (scene.over).then(|| self.ended());
         let state = self.told.map(|(state, _)| state);
         let mut wake: Option<Duration> = None;
+        let listening = self.process.has_room();
+        let ping = !listening && now >= self.last_ping.saturating_add(PING_EVERY);
+        if ping {
+            self.last_ping = now;
+        }
         let mut dead = Vec::new();
         let at_least = |wake: &mut Option<Duration>, at: Duration| {
             *wake = Some(wake.map_or(at, |w| w.min(at)));
@@ -30,8 +37,16 @@ impl Agent {
             if client.conn.is_none() {
                 continue;
             }
+            // While the program takes no input none is read, so silence says nothing; but a client must hear us.
+            if !listening {
+                client.attachment.heard(now);
+                if ping {
+                    client.queue(&ToClient::Ping(0));
+                }
+                at_least(&mut wake, self.last_ping.saturating_add(PING_EVERY));
+            }
             if let Some(at) = client.attachment.dead_at() {
-                if now >= at {
+                if now >= at || client.is_stuffed() {
                     dead.push(index);
                     continue;
                 }

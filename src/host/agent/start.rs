@@ -109,8 +109,10 @@ fn build(hub: &Arc<Hub>, spec: AgentSpec, screen: Screen, size: Size) -> Agent {
         told_at: std::time::Duration::ZERO,
         told_bytes: 0,
         told_title: String::new(),
+        told_failing: false,
         news: true,
         turn: None,
+        last_ping: std::time::Duration::ZERO,
         finishing: None,
     }
 }

@@ -1,6 +1,7 @@
 //! A real host in this process, on a directory of its own, spoken to through its Unix socket.
 
 mod attach;
+mod faults;
 mod lifecycle;
 
 use std::collections::BTreeMap;
@@ -59,13 +60,17 @@ pub struct Session {
 
 impl Session {
     pub async fn start(agents: Vec<AgentSpec>, ends: Ends) -> Self {
+        Self::start_on("ssh", agents, ends).await
+    }
+
+    pub async fn start_on(provider: &str, agents: Vec<AgentSpec>, ends: Ends) -> Self {
         let temporary = tempfile::tempdir().expect("a directory");
         let dir = SessionDir::new(temporary.path());
         let spec = SessionSpec {
             id: SessionId::generate().expect("random bytes"),
             name: None,
             task: String::new(),
-            provider: "ssh".to_owned(),
+            provider: provider.to_owned(),
             owner: "test".to_owned(),
             created: now_ms(),
             ends,

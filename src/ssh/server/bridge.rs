@@ -86,8 +86,9 @@ async fn downwards<W: AsyncWrite + Unpin>(
     let mut writable = true;
     while let Some(message) = from_client.wait().await {
         match message {
-            ChannelMsg::Data { data } if writable => {
-                if writer.write_all(&data).await.is_err() {
+            ChannelMsg::Data { data } => {
+                let failed = writable && writer.write_all(&data).await.is_err();
+                if failed {
                     writable = false;
                     over.notify_one();
                 }

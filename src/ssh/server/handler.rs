@@ -148,15 +148,16 @@ impl Handler for ServerHandler {
         reply: ChannelOpenHandle,
         _: &mut Session,
     ) -> Result<(), russh::Error> {
-        let slot = Slot::Idle {
-            pty: None,
-            env: BTreeMap::new(),
-            channel,
-        };
-        if let Slot::Idle { channel, .. } = &slot {
-            self.slots.insert(channel.id(), slot);
-            reply.accept().await;
-        }
+        let (id, env) = (channel.id(), BTreeMap::new());
+        self.slots.insert(
+            id,
+            Slot::Idle {
+                channel,
+                pty: None,
+                env,
+            },
+        );
+        reply.accept().await;
         Ok(())
     }
 

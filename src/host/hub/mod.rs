@@ -4,79 +4,20 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
+
+mod inner;
 
 use super::agent::Command;
 use super::ends::{self, AgentFacts, Facts};
 use super::wrapup::Target;
 use crate::config::SessionDir;
 use crate::model::{
-    AgentSpec, AgentStatus, AttachedClient, Ended, Millis, SessionId, SessionSpec, SessionStatus,
-    now_ms,
+    AgentSpec, AgentStatus, Ended, Millis, SessionId, SessionSpec, SessionStatus, now_ms,
 };
 use crate::proto::{ErrorCode, WireError};
-
-/// How long a host over a dead predecessor's agents stays, so that they can be started again.
-const REVIVED_MS: Millis = 60_000;
-/// How long a session whose agents are over already waits for the first who wants to see them.
-const UNSEEN_MS: Millis = 10_000;
-/// And then for that one to have opened all it wants.
-const SEEN_MS: Millis = 1_000;
-
-/// What an agent tells of itself.
-#[derive(Debug, Clone)]
-pub struct Report {
-    pub status: AgentStatus,
-    pub attached: Vec<AttachedClient>,
-    /// Wrong but not fatal.
-    pub warning: Option<String>,
-    /// Its last output, CPU use or input.
-    pub activity: Millis,
-}
-
-/// How far an agent's history has got, for those who follow it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Written {
-    pub end: u64,
-    pub over: bool,
-}
-
-/// What only the host's main loop can do.
-#[derive(Debug)]
-pub enum Order {
-    Terminate {
-        why: String,
-        done: oneshot::Sender<()>,
-    },
-    Upgrade {
-        path: String,
-        done: oneshot::Sender<Result<(), WireError>>,
-    },
-}
-
-#[derive(Debug)]
-struct Entry {
-    commands: mpsc::Sender<Command>,
-    written: watch::Receiver<Written>,
-    report: Report,
-}
-
-#[derive(Debug)]
-struct Inner {
-    spec: SessionSpec,
-    agents: BTreeMap<u32, Entry>,
-    detached: Option<Millis>,
-    ending: bool,
-    ended: Option<Ended>,
-    warnings: Vec<String>,
-    /// The last warning of an end, for hooks that ask.
-    notice: Option<String>,
-    /// When somebody first attached, or followed.
-    seen: Option<Millis>,
-    /// Restarts under way: the session must not end between an agent's end and its new start.
-    holds: u32,
-    spec_changed: bool,
-}
+use inner::{Entry, Inner};
+pub use inner::{Order, Report, Written};
 
 /// See the module.
 #[derive(Debug)]
@@ -166,7 +107,7 @@ impl Hub {
     /// The session as it is now.
     pub fn status(&self, now: Millis) -> SessionStatus {
         let inner = self.lock();
-        let facts = agent_facts(&inner);
+        let facts = inner.agent_facts();
         let ends = if inner.ended.is_some() {
             Vec::new()
         } else {
@@ -199,25 +140,13 @@ impl Hub {
     }
 
     fn facts<'a>(&self, inner: &Inner, agents: &'a [AgentFacts], now: Millis) -> Facts<'a> {
-        Facts {
-            now,
-            ends: inner.spec.ends,
-            started: self.started,
-            agents,
-            detached: inner.detached,
-            ends_with_agents: inner.spec.provider != "ec2" && inner.holds == 0,
-            not_before: match inner.seen {
-                _ if self.revived => self.started.saturating_add(REVIVED_MS),
-                None => self.started.saturating_add(UNSEEN_MS),
-                Some(at) => at.saturating_add(SEEN_MS),
-            },
-        }
+        inner.facts(agents, now, self.started, self.revived)
     }
 
     /// Lets the ends be judged by what is now.
     pub fn judge<T>(&self, now: Millis, judge: impl FnOnce(&Facts<'_>) -> T) -> T {
         let inner = self.lock();
-        let facts = agent_facts(&inner);
+        let facts = inner.agent_facts();
         judge(&self.facts(&inner, &facts, now))
     }
 
@@ -468,17 +397,4 @@ impl Drop for Hold<'_> {
         }
         self.0.touch();
     }
-}
-
-fn agent_facts(inner: &Inner) -> Vec<AgentFacts> {
-    inner
-        .agents
-        .iter()
-        .map(|(number, e)| AgentFacts {
-            number: *number,
-            state: e.report.status.state,
-            since: e.report.status.since,
-            activity: e.report.activity,
-        })
-        .collect()
 }

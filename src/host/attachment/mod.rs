@@ -2,6 +2,9 @@
 //! the agent's own bytes or drawn screens, when it is skipped ahead, how it resumes. The caller performs the
 //! [`Step`]s and tells what it did.
 
+mod step;
+mod stream;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,97 +13,19 @@ use super::flow::Flow;
 use super::ring::{Slice, Wanted};
 use crate::model::{Millis, Size, Terminal};
 use crate::proto::{Attach, AttachmentId, Form, Resumed};
+pub use step::{Frame, Scene, Step};
+use stream::{Outbox, Stream, form_for};
 
 /// The most bytes of one output frame.
 pub const FRAME: u64 = 32 * 1024;
 /// A longer gap is mended by a repaint, which is shorter.
 const SMALL_GAP: u64 = 256 * 1024;
-/// Between two repaints or drawn frames.
-const FRAME_INTERVAL: Duration = Duration::from_millis(33);
 /// A client that needs longer for what it owes is skipped ahead.
 const SLOW: Duration = Duration::from_millis(100);
 /// One that types is skipped ahead sooner: what it typed wants an answer.
 const SLOW_TYPED: Duration = Duration::from_millis(10);
 /// A stream on which nothing was heard for so long is dead.
 const SILENCE: Duration = Duration::from_secs(30);
-/// Credit that does not come: a repaint is sent all the same.
-const PATIENCE: Duration = Duration::from_millis(200);
-
-/// The agent's side, as far as a decision needs it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Scene {
-    /// Agent bytes so far, and the oldest of them that is still in memory.
-    pub end: u64,
-    pub start: u64,
-    /// The PTY's size.
-    pub size: Size,
-    /// The agent's process is over and all its output is in.
-    pub over: bool,
-}
-
-impl Scene {
-    /// The pending output from which on tmux too gives up on a client: a screen of wide, coloured cells.
-    fn screenful(&self) -> u64 {
-        1 + 8 * u64::from(self.size.cols) * u64::from(self.size.rows)
-    }
-}
-
-/// What to do for an attachment now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    /// Nothing, until something happens.
-    Rest,
-    /// Nothing until then, unless something happens.
-    Wait(Duration),
-    /// Read at most `max` bytes from the ring at `from`, see [`Attachment::raw`].
-    Raw {
-        from: u64,
-        max: usize,
-    },
-    /// Make a repaint, or a drawn frame, see [`Attachment::begin`].
-    Repaint,
-    Draw,
-    /// Send some of what was begun, see [`Attachment::part`].
-    Part {
-        max: usize,
-    },
-    /// Tell that the agent is over.
-    Ended,
-}
-
-/// An output frame to be sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Frame {
-    pub from: u64,
-    pub to: u64,
-    pub form: Form,
-    pub bytes: Bytes,
-}
-
-/// A repaint, drawn frame or scrollback of which a part is still to be sent.
-#[derive(Debug)]
-struct Outbox {
-    form: Form,
-    bytes: Bytes,
-    to: u64,
-}
-
-/// The connected half of an attachment.
-#[derive(Debug)]
-struct Stream {
-    flow: Flow,
-    form: Form,
-    /// Output is read up to here; frames sent cover up to `covered`, which is at most that.
-    at: u64,
-    covered: u64,
-    /// A repaint is owed.
-    paint: bool,
-    last_paint: Option<Duration>,
-    outbox: Vec<Outbox>,
-    heard: Duration,
-    last_sent: Duration,
-    told_over: bool,
-}
 
 /// One client's attached terminal. It outlives its connections.
 #[derive(Debug)]
@@ -290,16 +215,11 @@ impl Attachment {
         }
     }
 
-    /// It takes what it gets fast enough, but `limit` bytes and more are waiting: let it have a turn
-    /// before the agent writes more.
-    pub fn wants_a_turn(&self, scene: Scene, limit: u64, now: Duration) -> bool {
-        self.stream.as_ref().is_some_and(|s| {
-            let pending = scene.end.saturating_sub(s.at);
-            s.form == Form::Raw
-                && !s.paint
-                && pending >= limit
-                && s.flow.drain(pending, now).is_none_or(|d| d <= SLOW)
-        })
+    /// It takes what it gets fast enough, but much is waiting: let it have a turn before the agent writes more.
+    pub fn wants_a_turn(&self, scene: Scene, now: Duration) -> bool {
+        self.stream
+            .as_ref()
+            .is_some_and(|s| s.wants_a_turn(scene, now))
     }
 
     /// What to do now; `queued` bytes of earlier frames wait for the socket.
@@ -436,48 +356,5 @@ impl Attachment {
     }
 }
 
-impl Stream {
-    fn lags(&self, scene: Scene, slow: Duration, now: Duration) -> bool {
-        let pending = scene.end.saturating_sub(self.at);
-        pending > 0
-            && pending.saturating_add(self.flow.in_flight()) > scene.screenful()
-            && self.flow.drain(pending, now).is_some_and(|d| d > slow)
-    }
-
-    /// A repaint waits until little is in flight, so that it shows the newest; drawn frames until nothing is.
-    fn paint_step(&self, now: Duration) -> Step {
-        let (step, few) = if self.form == Form::Raw {
-            (Step::Repaint, self.flow.limit() / 4)
-        } else {
-            (Step::Draw, 0)
-        };
-        let not_before = self
-            .last_paint
-            .map_or(Duration::ZERO, |at| at.saturating_add(FRAME_INTERVAL));
-        if self.flow.in_flight() > few {
-            let patience = self.last_sent.saturating_add(PATIENCE).max(not_before);
-            return match self.flow.available(now) {
-                (0, None) => Step::Rest,
-                _ if now >= patience => step,
-                _ => Step::Wait(patience),
-            };
-        }
-        if now >= not_before {
-            step
-        } else {
-            Step::Wait(not_before)
-        }
-    }
-}
-
-fn form_for(client: Size, pty: Size) -> Form {
-    if client == pty {
-        Form::Raw
-    } else {
-        Form::Drawn
-    }
-}
-
 #[cfg(test)]
-#[path = "attachment_tests.rs"]
 mod tests;

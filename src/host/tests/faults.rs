@@ -1,0 +1,163 @@
+//! Agents that do not want to end, hosts that died, and requests that cannot be met.
+
+use super::lifecycle::failed;
+use super::*;
+use crate::host::processes;
+use crate::model::{AgentState, Evidence, Source};
+use crate::proto::{ErrorCode, Key};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_agent_that_ignores_signals_is_killed() {
+    let script = "trap '' HUP TERM; echo ready; while :; do sleep 1; done";
+    let session = Session::start(vec![sh(1, script), agent(2, &["cat"])], Ends::default()).await;
+    let mut c = session.attach(attach(1, 1, SIZE, None)).await;
+    c.until_text("ready").await;
+    let killed = session
+        .ask(Op::Kill {
+            agent: 1,
+            grace_ms: Some(200),
+        })
+        .await;
+    assert_eq!(killed, Outcome::Done);
+    c.until("its end", |c| c.ended.is_some()).await;
+    let state = c.ended.as_ref().map(|e| e.state);
+    assert_eq!(state, Some(AgentState::Exited { code: 137 }));
+    session.terminate().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_agent_left_behind_ends_with_the_session() {
+    // A daemon in a session of its own, and one that keeps the terminal open.
+    let script =
+        "trap '' HUP; setsid sleep 7171 </dev/null >/dev/null 2>&1 & sleep 7272 & echo up; exit 4";
+    let session = Session::start(vec![sh(1, script), agent(2, &["cat"])], Ends::default()).await;
+    session
+        .until("its exit", |s| {
+            s.agents[0].state == AgentState::Exited { code: 4 }
+        })
+        .await;
+    // The shell had started both before it ended, but they may not have become what they are to be.
+    let id = session.status().await.spec.id.to_string();
+    let left = || {
+        processes::all()
+            .iter()
+            .filter(|p| !p.zombie && processes::marks(p.pid).is_some_and(|(s, _)| s == id))
+            .count()
+    };
+    assert!(left() >= 2);
+    session.terminate().await;
+    assert_eq!(left(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_host_on_the_same_directory_is_refused() {
+    let session = Session::start(vec![agent(1, &["cat"])], Ends::default()).await;
+    let second = run(session.dir.clone(), RunOptions::default()).await;
+    let error = second.expect_err("refused");
+    assert!(
+        error.message.contains(&std::process::id().to_string()),
+        "{error}"
+    );
+    assert!(session.endpoint.socket.exists());
+    session.terminate().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_started_says_why_and_hurts_nobody() {
+    let mut lost = agent(2, &["cat"]);
+    lost.cwd = "/no/such/place".into();
+    let agents = vec![agent(1, &["cat"]), lost, agent(3, &["no-such-program"])];
+    let session = Session::start(agents, Ends::default()).await;
+    let status = session.status().await;
+    for (n, why) in [(1, "/no/such/place"), (2, "no-such-program")] {
+        let agent = &status.agents[n];
+        assert_eq!(agent.state, AgentState::Exited { code: 127 });
+        let message = agent.evidence.message.as_deref().unwrap_or_default();
+        assert!(message.contains(why), "{message}");
+    }
+    assert!(!status.agents[0].state.is_over());
+    let one_more = session
+        .ask(Op::Spawn {
+            agent: agent(0, &["nor-this-one"]),
+        })
+        .await;
+    assert_eq!(failed(one_more), ErrorCode::Spawn);
+    session.terminate().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_hosts_agents_are_lost_readable_and_can_be_started_again() {
+    let first = Session::start(
+        vec![sh(1, "echo before; read x; echo after $x; read y")],
+        Ends::default(),
+    )
+    .await;
+    first.until("its output", |s| s.agents[0].bytes >= 8).await;
+    let mut last = first.status().await;
+    let copy = tempfile::tempdir().expect("a directory");
+    let dir = SessionDir::new(copy.path());
+    // As a host that was killed leaves it: a history, and a last word of agents that run.
+    last.agents[0].evidence = Evidence {
+        source: Source::Activity,
+        at: 1,
+        message: None,
+        progress: None,
+    };
+    files::write_json(&dir.spec(), &last.spec).expect("written");
+    files::write_json(&dir.last(), &last).expect("written");
+    files::make_private_dir(&dir.agent(1)).expect("made");
+    for entry in std::fs::read_dir(first.dir.agent(1))
+        .expect("lists")
+        .flatten()
+    {
+        std::fs::copy(entry.path(), dir.agent(1).join(entry.file_name())).expect("copied");
+    }
+    first.terminate().await;
+    let second = Session::over(dir).await;
+    let status = second.status().await;
+    assert_eq!(status.agents[0].state, AgentState::Lost);
+    let Outcome::Text { lines } = second.ask(Op::Screen { agent: 1 }).await else {
+        panic!("no screen");
+    };
+    assert!(lines.iter().any(|l| l == "before"), "{lines:?}");
+    let started = second
+        .ask(Op::Restart {
+            agent: 1,
+            fresh: false,
+        })
+        .await;
+    assert!(matches!(started, Outcome::Agent { .. }), "{started:?}");
+    let mut c = second.attach(attach(1, 1, SIZE, None)).await;
+    c.type_in(1, b"again\n").await;
+    c.until_text("after again").await;
+    second.terminate().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_newer_clients_request_is_answered_not_fatal() {
+    let session = Session::start(vec![agent(1, &["cat"])], Ends::default()).await;
+    assert_eq!(
+        failed(session.ask(Op::Unknown).await),
+        ErrorCode::Unsupported
+    );
+    let upgrade = Op::Upgrade {
+        path: "/bin/false".into(),
+    };
+    assert_eq!(failed(session.ask(upgrade).await), ErrorCode::BadRequest);
+    let wrong = Op::Send {
+        agent: 1,
+        text: String::new(),
+        keys: vec![Key("Hyper-x".into())],
+    };
+    assert_eq!(failed(session.ask(wrong).await), ErrorCode::BadRequest);
+    assert_eq!(
+        session
+            .ask(Op::Rename {
+                name: "mine".into()
+            })
+            .await,
+        Outcome::Done
+    );
+    assert_eq!(session.status().await.spec.name.as_deref(), Some("mine"));
+    session.terminate().await;
+}
