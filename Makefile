@@ -30,7 +30,7 @@ doc:
 bench: setup
 	cargo bench --bench peers -- --write
 
-# The link cut $(CUTS) times over a real sshd; about ten minutes.
+# The link cut $(CUTS) times over a real sshd; about half an hour.
 soak: setup
 	REMOTE_TEST_CUTS=$(CUTS) cargo test --release --test host cuts:: -- --nocapture
 
