@@ -18,7 +18,7 @@ pub struct Emulator {
 /// What the terminal shows, as one emulator sees it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Grid {
-    /// Text and attributes of each cell.
+    /// Text and attributes of each cell; of a blank only those that can be seen.
     pub cells: Vec<Vec<(String, String)>>,
     /// Row, column, whether it is shown.
     pub cursor: (usize, usize, bool),
@@ -196,10 +196,14 @@ impl Emulator {
                 line.cells()
                     .iter()
                     .map(|c| {
-                        let pen = if c.pen().is_default() {
+                        let pen = c.pen();
+                        let pen = if pen.is_default() {
                             String::new()
+                        } else if c.char() == ' ' && !shows_on_blanks(pen) {
+                            pen.background()
+                                .map_or_else(String::new, |b| format!("on {b:?}"))
                         } else {
-                            format!("{:?}", c.pen())
+                            format!("{pen:?}")
                         };
                         (c.char().to_string(), pen)
                     })
@@ -221,11 +225,17 @@ impl Emulator {
             let Some(c) = screen.cell(row, col) else {
                 return (String::from(" "), String::new());
             };
+            let text = match c.contents() {
+                "" if c.is_wide_continuation() => "",
+                "" => " ",
+                text => text,
+            };
             let mut pen = String::new();
+            let blank = text == " " && !c.underline() && !c.inverse();
             let flags = [
-                (c.bold(), "bold "),
-                (c.dim(), "dim "),
-                (c.italic(), "italic "),
+                (c.bold() && !blank, "bold "),
+                (c.dim() && !blank, "dim "),
+                (c.italic() && !blank, "italic "),
                 (c.underline(), "underline "),
                 (c.inverse(), "inverse "),
             ];
@@ -234,17 +244,12 @@ impl Emulator {
                     pen.push_str(name);
                 }
             }
-            if c.fgcolor() != vt100::Color::Default {
+            if !blank && c.fgcolor() != vt100::Color::Default {
                 pen.push_str(&format!("fg {:?} ", c.fgcolor()));
             }
             if c.bgcolor() != vt100::Color::Default {
                 pen.push_str(&format!("bg {:?}", c.bgcolor()));
             }
-            let text = match c.contents() {
-                "" if c.is_wide_continuation() => "",
-                "" => " ",
-                text => text,
-            };
             (text.to_owned(), pen)
         };
         let (row, col) = screen.cursor_position();
@@ -259,6 +264,11 @@ impl Emulator {
             ),
         }
     }
+}
+
+/// Whether a pen without a letter shows more than its background.
+fn shows_on_blanks(pen: &avt::Pen) -> bool {
+    pen.is_underline() || pen.is_strikethrough() || pen.is_inverse()
 }
 
 fn new_avt(size: Size) -> avt::Vt {
