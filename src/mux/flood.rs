@@ -144,7 +144,8 @@ mod tests {
         ) {
             let size = Size { cols: 14, rows: 6 };
             let text = parts.iter().map(|(a, b)| format!("{a}{b}")).collect::<String>();
-            let (mut short, mut long) = (Screen::new(size), Screen::new(size));
+            let of = |size| Screen::new(size).keeping_scrolled();
+            let (mut short, mut long) = (of(size), of(size));
             for s in [&mut short, &mut long] {
                 s.feed(before.as_bytes());
             }

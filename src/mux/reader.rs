@@ -146,7 +146,7 @@ impl HistoryReader {
     ///
     /// # Errors
     /// A damaged segment, named.
-    pub fn next(&mut self) -> Result<Option<LogRecord>, HistoryError> {
+    pub fn next_record(&mut self) -> Result<Option<LogRecord>, HistoryError> {
         loop {
             if self.open.is_none() {
                 let next = self.next;
@@ -313,7 +313,7 @@ mod tests {
 
     fn read(reader: &mut HistoryReader) -> (Vec<u8>, Vec<HistoryKind>) {
         let (mut bytes, mut kinds) = (Vec::new(), Vec::new());
-        while let Some(record) = reader.next().expect("readable") {
+        while let Some(record) = reader.next_record().expect("readable") {
             if record.kind == HistoryKind::Output {
                 bytes.extend_from_slice(&record.bytes);
             } else {
