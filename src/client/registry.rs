@@ -205,7 +205,8 @@ fn from_dir(id: SessionId, dir: SessionDir) -> Option<Known> {
         provider: spec.provider,
         created: spec.created,
         last_seen: last.as_ref().map_or(spec.created, |l| l.now),
-        live: live_endpoint(&dir).is_some(),
+        // A host that has written its end down only waits for its last streams.
+        live: live_endpoint(&dir).is_some() && last.as_ref().is_none_or(|l| l.ended.is_none()),
         last,
         dir: Some(dir),
         ssh: None,

@@ -122,9 +122,11 @@ fn behind(setup: &[&str], argv: Vec<String>) -> Vec<String> {
     all
 }
 
-/// The program's name, for people.
+/// The program's name, for people: the first word that is no assignment.
 fn first_word(command: &str) -> String {
-    let word = command.split_whitespace().next().unwrap_or("sh");
+    let words = || command.split_whitespace();
+    let word = words().find(|w| !w.contains('=')).or(words().next());
+    let word = word.unwrap_or("sh").trim_end_matches(';');
     let name = word.rsplit('/').next().unwrap_or(word);
     name.chars().filter(|c| !c.is_control()).take(32).collect()
 }
@@ -156,6 +158,8 @@ mod tests {
     fn names_are_short_and_plain() {
         assert_eq!(first_word("  /usr/bin/make -j test"), "make");
         assert_eq!(first_word("\u{1b}[2Jx y"), "[2Jx");
+        assert_eq!(first_word("CI=1 i=0; cargo test"), "cargo");
+        assert_eq!(first_word("x=1"), "x=1");
         assert_eq!(first_word(""), "sh");
     }
 }
