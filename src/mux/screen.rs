@@ -119,11 +119,7 @@ impl Screen {
 
     /// The lines that left the top of the main screen since the last call, at most the newest `max`.
     pub fn take_scrolled(&mut self, max: usize) -> Scrolled {
-        let fresh = Scrolled {
-            wanted: self.core.scrolled.wanted,
-            ..Scrolled::default()
-        };
-        let mut taken = std::mem::replace(&mut self.core.scrolled, fresh);
+        let mut taken = self.core.scrolled.take();
         taken.keep(max);
         taken
     }

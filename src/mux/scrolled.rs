@@ -67,6 +67,15 @@ impl Scrolled {
         })
     }
 
+    /// What is there, leaving nothing but whether more is wanted.
+    pub(super) fn take(&mut self) -> Self {
+        let fresh = Self {
+            wanted: self.wanted,
+            ..Self::default()
+        };
+        std::mem::replace(self, fresh)
+    }
+
     pub(super) fn push(&mut self, row: &[Cell]) {
         if !self.wanted {
             return;
