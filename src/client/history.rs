@@ -90,7 +90,7 @@ impl History {
         loop {
             let next = match &mut self.source {
                 Source::Live(logs) => logs.next().await,
-                Source::Disk(reader) => reader.next().map_err(Error::from),
+                Source::Disk(reader) => reader.next_record().map_err(Error::from),
                 Source::Elsewhere(stream) => stream.next().await,
             };
             match next {

@@ -17,6 +17,10 @@ use crate::error::{Context, Error, Result};
 use crate::model::{Millis, SessionId};
 use crate::ssh::{Ask, Flow};
 
+/// How long a host that has ended may take to be gone, and how often that is looked at.
+const LAST_STREAMS: Duration = Duration::from_secs(4);
+const LOOKS: u32 = 80;
+
 /// One session that is removed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Pruned {
@@ -81,7 +85,10 @@ pub async fn remove(registry: &Registry, known: &Known, ask: Arc<dyn Ask>) -> Re
     let mut freed = 0;
     if let Some(dir) = &known.dir {
         freed = size(dir.path());
-        remove_dir(dir)?;
+        let dir = dir.clone();
+        tokio::task::spawn_blocking(move || remove_dir(&dir))
+            .await
+            .map_err(|e| Error::internal("removing failed").because(e))??;
     }
     if let Some(place) = &known.ssh {
         let command = remove_command(&known.id, &place.dir)?;
@@ -107,9 +114,15 @@ pub async fn remove(registry: &Registry, known: &Known, ask: Arc<dyn Ask>) -> Re
 /// Takes the host's own lock first, so that none can start in what is being removed.
 fn remove_dir(dir: &SessionDir) -> Result<()> {
     let held = File::open(dir.lock()).ok();
-    if let Some(lock) = &held
-        && flock(lock, FlockOperation::NonBlockingLockExclusive).is_err()
-    {
+    let free = |lock: &File| flock(lock, FlockOperation::NonBlockingLockExclusive).is_ok();
+    // One that has just ended may be on its way out.
+    let mut free = (0..LOOKS).map(|look| {
+        if look > 0 {
+            std::thread::sleep(LAST_STREAMS / LOOKS);
+        }
+        held.as_ref().is_none_or(free)
+    });
+    if !free.any(|free| free) {
         return Err(
             Error::user(format!("the host of {} runs", dir.path().display()))
                 .hint("end it first with `remote terminate`"),

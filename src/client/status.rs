@@ -49,6 +49,8 @@ pub struct Report {
 
 impl Report {
     fn new(known: &Known, presence: Presence, status: Option<SessionStatus>) -> Self {
+        let over = status.as_ref().is_some_and(|s| s.ended.is_some());
+        let presence = if over { Presence::Ended } else { presence };
         let deadline = status.as_ref().and_then(|s| s.spec.ends.deadline);
         Self {
             session: known.id.clone(),

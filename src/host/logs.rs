@@ -28,7 +28,7 @@ fn failed(e: &HistoryError) -> WireError {
 fn some(reader: &mut HistoryReader) -> Result<Vec<u8>, HistoryError> {
     let mut out = Vec::new();
     while out.len() < FRAME {
-        match reader.next()? {
+        match reader.next_record()? {
             Some(record) => record.encode(&mut out),
             None => break,
         }

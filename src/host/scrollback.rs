@@ -53,8 +53,8 @@ fn make(dir: &Path, count: u32) -> Result<Bytes, HistoryError> {
 pub fn replay(dir: &Path, bytes: u64) -> Result<Screen, HistoryError> {
     let mut reader = HistoryReader::open(dir)?;
     reader.seek_tail(bytes)?;
-    let mut screen = Screen::new(DEFAULT_SIZE);
-    while let Some(record) = reader.next()? {
+    let mut screen = Screen::new(DEFAULT_SIZE).keeping_scrolled();
+    while let Some(record) = reader.next_record()? {
         match record.kind {
             HistoryKind::Output | HistoryKind::Keyframe => screen.feed(&record.bytes),
             HistoryKind::Size => {

@@ -205,7 +205,7 @@ impl Core {
 
     /// The erase of the whole main screen pushes its lines out, as in most terminals.
     pub fn capture_screen(&mut self) {
-        if self.alt() {
+        if self.alt() || !self.scrolled.wanted {
             return;
         }
         let grid = self.term.grid();
@@ -235,7 +235,7 @@ impl Core {
         if (cols, rows) == (self.cols(), self.rows()) {
             return;
         }
-        let shrinks = cols < self.cols() || rows < self.rows();
+        let shrinks = self.scrolled.wanted && (cols < self.cols() || rows < self.rows());
         mend(self.term.grid_mut());
         if let Some(mut primary) = self.primary.take() {
             let together = primary.saved_cursor == primary.cursor;

@@ -146,7 +146,7 @@ impl HistoryReader {
     ///
     /// # Errors
     /// A damaged segment, named.
-    pub fn next(&mut self) -> Result<Option<LogRecord>, HistoryError> {
+    pub fn next_record(&mut self) -> Result<Option<LogRecord>, HistoryError> {
         loop {
             if self.open.is_none() {
                 let next = self.next;
@@ -293,95 +293,4 @@ impl Open {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::history::{History, HistoryLimits};
-    use super::*;
-    use crate::model::Size;
-
-    const SIZE: Size = Size { cols: 80, rows: 24 };
-
-    fn output(dir: &Path, limits: HistoryLimits, lines: std::ops::Range<u32>) -> History {
-        let mut history = History::open(dir, limits).expect("opens");
-        for i in lines {
-            let line = format!("line {i:06}\n");
-            history.append(HistoryKind::Output, line.as_bytes(), u64::from(i), || {
-                (SIZE, b"\x1b[2Jframe".to_vec())
-            });
-        }
-        history
-    }
-
-    fn read(reader: &mut HistoryReader) -> (Vec<u8>, Vec<HistoryKind>) {
-        let (mut bytes, mut kinds) = (Vec::new(), Vec::new());
-        while let Some(record) = reader.next().expect("readable") {
-            if record.kind == HistoryKind::Output {
-                bytes.extend_from_slice(&record.bytes);
-            } else {
-                kinds.push(record.kind);
-            }
-        }
-        (bytes, kinds)
-    }
-
-    #[test]
-    fn every_byte_comes_back_across_segments_restarts_and_seeks() {
-        let dir = tempfile::tempdir().expect("a directory");
-        let limits = HistoryLimits {
-            segment: 4096,
-            total: 1 << 20,
-        };
-        drop(output(dir.path(), limits, 0..500));
-        let history = output(dir.path(), limits, 500..1000);
-        let want: String = (0..1000).map(|i| format!("line {i:06}\n")).collect();
-        assert_eq!(history.offset(), want.len() as u64);
-        let mut reader = HistoryReader::open(dir.path()).expect("opens");
-        let (bytes, kinds) = read(&mut reader);
-        assert_eq!(String::from_utf8_lossy(&bytes), want);
-        assert!(!kinds.contains(&HistoryKind::Keyframe));
-        for from in [1, 11, 12, 5999, 6000, 11_999, 12_000, 99_999] {
-            reader.seek(from as u64).expect("seeks");
-            let (bytes, _) = read(&mut reader);
-            assert_eq!(bytes, want.as_bytes().get(from..).unwrap_or_default());
-        }
-    }
-
-    #[test]
-    fn the_oldest_is_dropped_and_reading_begins_with_a_keyframe() {
-        let dir = tempfile::tempdir().expect("a directory");
-        let limits = HistoryLimits {
-            segment: 2048,
-            total: 8192,
-        };
-        output(dir.path(), limits, 0..2000);
-        let kept: u64 = segments(dir.path())
-            .expect("lists")
-            .iter()
-            .map(|s| s.length)
-            .sum();
-        assert!(kept <= 8192 + 2048, "{kept}");
-        let mut reader = HistoryReader::open(dir.path()).expect("opens");
-        let (bytes, kinds) = read(&mut reader);
-        assert!(kinds.contains(&HistoryKind::Keyframe));
-        assert!(bytes.ends_with(b"line 001999\n") && bytes.len() < 8192);
-    }
-
-    #[test]
-    fn a_reader_follows_and_a_torn_tail_is_left_out() {
-        let dir = tempfile::tempdir().expect("a directory");
-        let mut history = output(dir.path(), HistoryLimits::default(), 0..1);
-        let mut reader = HistoryReader::open(dir.path()).expect("opens");
-        assert_eq!(read(&mut reader).0, b"line 000000\n");
-        history.append(HistoryKind::Output, b"more", 1, || (SIZE, Vec::new()));
-        assert_eq!(read(&mut reader).0, b"more");
-        drop(history);
-        let path = segments(dir.path()).expect("lists")[0].path.clone();
-        let whole = fs::metadata(&path).expect("there").len();
-        fs::OpenOptions::new()
-            .write(true)
-            .open(&path)
-            .and_then(|f| f.set_len(whole - 2))
-            .expect("cut");
-        let history = History::open(dir.path(), HistoryLimits::default()).expect("opens");
-        assert_eq!(history.offset(), 12);
-    }
-}
+mod tests;

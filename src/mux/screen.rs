@@ -55,6 +55,12 @@ impl Screen {
         }
     }
 
+    /// Keeps the lines that leave the top of the main screen, for [`Screen::take_scrolled`].
+    pub fn keeping_scrolled(mut self) -> Self {
+        self.core.scrolled.wanted = true;
+        self
+    }
+
     /// Takes a program's output. A failure within the emulator leaves a blank screen, and counts.
     pub fn feed(&mut self, bytes: &[u8]) {
         let Self {
@@ -82,7 +88,8 @@ impl Screen {
     }
 
     fn blank(&mut self) {
-        let fresh = Self::new(self.size);
+        let mut fresh = Self::new(self.size);
+        fresh.core.scrolled.wanted = self.core.scrolled.wanted;
         let poisoned = self.poisoned.saturating_add(1);
         *self = Self { poisoned, ..fresh };
     }
@@ -112,7 +119,7 @@ impl Screen {
 
     /// The lines that left the top of the main screen since the last call, at most the newest `max`.
     pub fn take_scrolled(&mut self, max: usize) -> Scrolled {
-        let mut taken = std::mem::take(&mut self.core.scrolled);
+        let mut taken = self.core.scrolled.take();
         taken.keep(max);
         taken
     }

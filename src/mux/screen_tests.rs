@@ -206,7 +206,7 @@ fn leaving_undoes_what_is_set_and_stands_below() {
 
 #[test]
 fn lines_that_scroll_off_are_handed_out() {
-    let mut s = Screen::new(size(10, 3));
+    let mut s = Screen::new(size(10, 3)).keeping_scrolled();
     s.feed(b"one\r\n\x1b[31mtwo\x1b[m\r\nthree\r\nfour\r\n0123456789ab\r\nx");
     let out = s.take_scrolled(100);
     let text: Vec<String> = out.iter().map(|l| l.text()).collect();
@@ -229,7 +229,7 @@ fn lines_that_scroll_off_are_handed_out() {
 
 #[test]
 fn erasing_everything_again_and_again_makes_no_copies() {
-    let mut s = Screen::new(size(10, 3));
+    let mut s = Screen::new(size(10, 3)).keeping_scrolled();
     for _ in 0..20 {
         s.feed(b"\x1b[2J\x1b[3J\x1b[Ha\r\nb\r\nc");
     }

@@ -19,6 +19,8 @@ pub struct Scrolled {
     erased: Option<usize>,
     /// The lines that the last erase of the whole screen pushed out.
     cleared: Option<(usize, usize)>,
+    /// Somebody will come for them; else none is rendered or kept.
+    pub(super) wanted: bool,
 }
 
 /// One line that left the main screen.
@@ -65,7 +67,19 @@ impl Scrolled {
         })
     }
 
+    /// What is there, leaving nothing but whether more is wanted.
+    pub(super) fn take(&mut self) -> Self {
+        let fresh = Self {
+            wanted: self.wanted,
+            ..Self::default()
+        };
+        std::mem::replace(self, fresh)
+    }
+
     pub(super) fn push(&mut self, row: &[Cell]) {
+        if !self.wanted {
+            return;
+        }
         self.make_room();
         let wrapped = row
             .last()
@@ -76,6 +90,9 @@ impl Scrolled {
 
     /// A line of plain text.
     pub(super) fn push_text(&mut self, text: &[u8]) {
+        if !self.wanted {
+            return;
+        }
         self.make_room();
         self.bytes.extend_from_slice(text);
         self.ends.push((self.bytes.len(), false));

@@ -98,7 +98,7 @@ pub fn logs(args: LogsArgs, ctx: &Ctx) -> Result<()> {
     }
     let mut reader = read_dir(&dir, begin)?;
     let mut bytes = Vec::new();
-    while let Some(record) = reader.next()? {
+    while let Some(record) = reader.next_record()? {
         bytes.clear();
         record.encode(&mut bytes);
         ctx.ui.raw(&bytes)?;

@@ -105,8 +105,6 @@ impl Mirror {
     /// The emulator, if it shows what the terminal shows.
     pub(super) fn screen(&mut self) -> Option<&mut Screen> {
         self.catch_up(usize::MAX);
-        // Lines above the screen are the terminal's business.
-        drop(self.screen.take_scrolled(0));
         self.good.then_some(&mut self.screen)
     }
 

@@ -116,7 +116,6 @@ impl Output {
         }
         pieces.shrink_to(256);
         self.pieces = pieces;
-        self.screen.take_scrolled(0);
         self.full_screen |= self.screen.alternate();
         if !keep {
             let end = self.end();
@@ -238,7 +237,6 @@ impl Output {
 
     pub fn resize(&mut self, size: Size) {
         self.screen.resize(size);
-        self.screen.take_scrolled(0);
     }
 
     /// Those who follow the history learn how far it has got.
