@@ -21,6 +21,7 @@ mod pty;
 mod reader;
 mod recorder;
 mod repaint;
+mod rescue;
 mod scan;
 #[cfg(test)]
 mod scan_tests;
@@ -39,6 +40,7 @@ pub use history::{History, HistoryError, HistoryLimits};
 pub use plain::Plain;
 pub use pty::{Pty, PtyError, SpawnRequest, adopt_descriptor, close_inherited, reap};
 pub use reader::HistoryReader;
+pub use rescue::rescue;
 pub use scan::{Piece, Query, Scanner, What};
 pub use screen::Screen;
 pub use scrolled::{Scrolled, ScrolledLine};

@@ -11,7 +11,7 @@ pub(super) fn size(cols: u16, rows: u16) -> Size {
 }
 
 pub(super) fn fed(at: Size, bytes: &[u8]) -> Screen {
-    let mut s = Screen::new(at);
+    let mut s = Screen::new(at).keeping_scrolled();
     s.feed(bytes);
     s
 }

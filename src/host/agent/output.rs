@@ -1,6 +1,6 @@
 //! An agent's output on its way in: taken apart, kept on disk, shown on the screen, and numbered for clients.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use tokio::sync::watch;
@@ -9,7 +9,9 @@ use crate::host::hub::Written;
 use crate::host::ring::{Audience, Chunk, Ring};
 use crate::host::state::{Belief, Said};
 use crate::model::{HistoryKind, Millis, Size, Terminal};
-use crate::mux::{History, HistoryLimits, Piece, Scanner, Screen, What, answer, psp};
+use crate::mux::{
+    History, HistoryLimits, HistoryReader, Piece, Scanner, Screen, What, answer, psp, rescue,
+};
 
 /// Output kept in memory for those who are attached or may come back.
 const RING: usize = 1 << 20;
@@ -27,6 +29,9 @@ pub struct Output {
     scanner: Scanner,
     pieces: Vec<Piece>,
     history: Option<History>,
+    dir: PathBuf,
+    /// How often this screen's emulator had failed when last looked at.
+    poisoned: u32,
     /// Why there is no history at all.
     unkept: Option<String>,
     /// What the scanner has seen but not told of.
@@ -50,6 +55,8 @@ impl Output {
             scanner: Scanner::new(),
             pieces: Vec::new(),
             history,
+            dir: dir.to_owned(),
+            poisoned: 0,
             unkept,
             held: Vec::new(),
             full_screen: false,
@@ -116,6 +123,9 @@ impl Output {
         }
         pieces.shrink_to(256);
         self.pieces = pieces;
+        if self.screen.poisoned() != self.poisoned {
+            self.rescue();
+        }
         self.full_screen |= self.screen.alternate();
         if !keep {
             let end = self.end();
@@ -199,6 +209,24 @@ impl Output {
         }
         self.screen.feed(&piece.bytes);
         self.push(piece.bytes, length, audience);
+    }
+
+    /// The emulator failed and its screen is blank: another one reads what the newest segment holds.
+    fn rescue(&mut self) {
+        let size = self.screen.size();
+        let mut parts = Vec::new();
+        if let Ok(mut reader) = HistoryReader::open(&self.dir)
+            && reader.seek_tail(0).is_ok()
+        {
+            while let Ok(Some(record)) = reader.next_record() {
+                if matches!(record.kind, HistoryKind::Output | HistoryKind::Keyframe) {
+                    parts.push(record.bytes);
+                }
+            }
+        }
+        tracing::error!("the emulator failed; its screen is made from the history");
+        self.screen = rescue(parts.iter().map(|b| &b[..]), size);
+        self.poisoned = self.screen.poisoned();
     }
 
     /// The program's own records changed.

@@ -5,7 +5,6 @@ mod channels;
 mod fixture;
 mod hostkeys;
 mod local;
-mod measure;
 mod questions;
 mod stock;
 mod terminals;
