@@ -21,7 +21,7 @@ pub struct Piece {
 pub enum What {
     /// For screen and clients.
     Pass,
-    /// For the host alone: [`answer`](super::answer) it.
+    /// For the host alone: [`answer`](super::answer()) it.
     Query(Query),
     /// A question that only a real terminal can answer: for the size's owner alone.
     UnknownQuery,

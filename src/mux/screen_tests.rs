@@ -241,7 +241,7 @@ fn erasing_everything_again_and_again_makes_no_copies() {
 
 #[test]
 fn resizing_keeps_what_it_can() {
-    let mut s = fed(size(10, 4), b"0123456789abcdef\r\ntwo\r\nthree");
+    let mut s = fed(size(10, 4), b"0123456789abcdef\r\ntwo\r\nthree").keeping_scrolled();
     s.resize(size(5, 4));
     let gone: Vec<String> = s.take_scrolled(9).iter().map(|l| l.text()).collect();
     assert_eq!(gone, ["01234", "56789"]);

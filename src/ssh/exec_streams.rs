@@ -17,7 +17,7 @@ use super::queue::Queue;
 /// How long a close may wait for a connection that does not move.
 const CLOSE_TIME: Duration = Duration::from_millis(500);
 
-/// Closes the channel when the last part of an [`Exec`] goes.
+/// Closes the channel when the last part of an `Exec` goes.
 pub(super) struct Hold {
     pub write: Arc<ChannelWriteHalf<Msg>>,
     pub inner: Arc<Inner>,

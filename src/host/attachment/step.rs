@@ -33,15 +33,15 @@ pub enum Step {
     Rest,
     /// Nothing until then, unless something happens.
     Wait(Duration),
-    /// Read at most `max` bytes from the ring at `from`, see [`Attachment::raw`].
+    /// Read at most `max` bytes from the ring at `from`, see `Attachment::raw`.
     Raw {
         from: u64,
         max: usize,
     },
-    /// Make a repaint, or a drawn frame, see [`Attachment::begin`].
+    /// Make a repaint, or a drawn frame, see `Attachment::begin`.
     Repaint,
     Draw,
-    /// Send some of what was begun, see [`Attachment::part`].
+    /// Send some of what was begun, see `Attachment::part`.
     Part {
         max: usize,
     },
