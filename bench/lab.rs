@@ -132,7 +132,10 @@ impl Lab {
         let works = self.remote_works();
         let mut there = Vec::new();
         let mut missing = Vec::new();
-        for peer in wanted {
+        // For work on one of them: REMOTE_BENCH_PEERS=remote,ssh takes those with such a word in their name.
+        let only = std::env::var("REMOTE_BENCH_PEERS").unwrap_or_default();
+        let asked = |p: &&Peer| only.is_empty() || only.split(',').any(|o| p.name().contains(o));
+        for peer in wanted.iter().filter(asked) {
             match peer.missing() {
                 Some(why) => missing.push((*peer, why.to_owned())),
                 None if peer.is_remote() && !works => {

@@ -39,14 +39,14 @@ pub fn measure(lab: &Lab) -> Vec<Section> {
                  coloured output in each history, {} by {}, nobody attached.",
                 SIZE.cols, SIZE.rows
             ),
-            columns: vec!["MiB"],
+            columns: vec!["MiB", "of it anonymous"],
             rows: Vec::new(),
             base: "tmux",
             goals: Vec::new(),
         };
         for peer in &peers {
             let row = match peer {
-                Peer::SshTmux => Row::new("tmux", &[tmux(lab, &script, sessions, agents)]),
+                Peer::SshTmux => Row::new("tmux", &tmux(lab, &script, sessions, agents)),
                 _ => remote(lab, &script, sessions, agents, printed),
             };
             section.rows.push(row);
@@ -61,20 +61,21 @@ pub fn measure(lab: &Lab) -> Vec<Section> {
     sections
 }
 
-/// Sum over these processes, MiB.
-fn pss(processes: &[Process]) -> f64 {
-    let kib: u64 = processes
-        .iter()
-        .filter_map(|p| std::fs::read_to_string(format!("/proc/{}/smaps_rollup", p.pid)).ok())
-        .filter_map(|text| {
-            let line = text.lines().find(|l| l.starts_with("Pss:"))?.to_owned();
-            line.split_whitespace().nth(1)?.parse::<u64>().ok()
-        })
-        .sum();
-    kib as f64 / 1024.0
+/// Sums over these processes in MiB: all of it, and what is not from files, so that it cannot be had again
+/// from disk.
+fn pss(processes: &[Process]) -> [f64; 2] {
+    let rollup = |p: &Process| std::fs::read_to_string(format!("/proc/{}/smaps_rollup", p.pid));
+    let texts: Vec<String> = processes.iter().filter_map(|p| rollup(p).ok()).collect();
+    ["Pss:", "Pss_Anon:"].map(|name| {
+        let kib = |text: &String| -> Option<u64> {
+            let line = text.lines().find(|l| l.starts_with(name))?;
+            line.split_whitespace().nth(1)?.parse().ok()
+        };
+        texts.iter().filter_map(kib).sum::<u64>() as f64 / 1024.0
+    })
 }
 
-fn tmux(lab: &Lab, script: &str, sessions: usize, agents: usize) -> f64 {
+fn tmux(lab: &Lab, script: &str, sessions: usize, agents: usize) -> [f64; 2] {
     let tmp = lab.server.bin().with_file_name("tmp");
     // A client that comes to a socket whose server is just ending is told that it exited unexpectedly.
     let socket = format!("memory-{sessions}-{agents}");
@@ -156,5 +157,5 @@ fn remote(lab: &Lab, script: &str, sessions: usize, agents: usize, printed: u64)
     for id in &ids {
         lab.terminate(id);
     }
-    Row::new("remote", &[mib]).note(format!("started in {:.1} s", started.as_secs_f64()))
+    Row::new("remote", &mib).note(format!("started in {:.1} s", started.as_secs_f64()))
 }

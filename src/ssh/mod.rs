@@ -19,6 +19,7 @@ pub mod keys;
 mod known_hosts;
 mod options;
 mod pattern;
+mod prompt_ack;
 mod proxy;
 mod queue;
 mod resolve;

@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 use super::channel::Flow;
 use super::connect::Connection;
 use super::error::{SshError, SshErrorKind};
+use super::prompt_ack::PromptAck;
 use super::resolve::{Family, Overrides, Resolved, resolve};
 use super::trust::HostTrust;
 use super::{Ask, BoxFuture};
@@ -203,7 +204,7 @@ async fn tcp(r: &Resolved) -> Result<Dialled, SshError> {
             Ok(Ok(stream)) => {
                 let _ = stream.set_nodelay(true);
                 return Ok(Dialled {
-                    stream: Box::new(stream),
+                    stream: Box::new(PromptAck(stream)),
                     loopback: address.ip().is_loopback(),
                     through: String::new(),
                 });
