@@ -2,6 +2,7 @@
 //! reads the same bytes, and its `state_formatted` (bytes that make one screen of another) fills a fresh one.
 //! It knows less (no charsets, links or underline styles), which beats a blank screen.
 
+use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::Screen;
@@ -10,8 +11,9 @@ use crate::model::Size;
 /// A screen of `size` that shows what `bytes`, from a keyframe on, have drawn; blank where this fails too.
 pub fn rescue<'a>(bytes: impl IntoIterator<Item = &'a [u8]>, size: Size) -> Screen {
     let size = size.clamped();
+    let cells = |n: u16| NonZero::new(n).unwrap_or(NonZero::<u16>::MIN);
     let shown = catch_unwind(AssertUnwindSafe(|| {
-        let mut parser = vt100::Parser::new(size.rows, size.cols, 0);
+        let mut parser = vt100::Parser::new(cells(size.rows), cells(size.cols), 0);
         for part in bytes {
             parser.process(part);
         }
@@ -20,7 +22,7 @@ pub fn rescue<'a>(bytes: impl IntoIterator<Item = &'a [u8]>, size: Size) -> Scre
         if screen.alternate_screen() {
             state.extend_from_slice(b"\x1b[?1049h");
         }
-        state.extend(screen.state_formatted());
+        state.extend_from_slice(screen.state_formatted().as_ref());
         state
     }));
     let mut screen = Screen::new(size);
