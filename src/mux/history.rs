@@ -225,7 +225,7 @@ impl History {
             );
         }
         record(&mut head, self.offset, now, HistoryKind::Size, &cells);
-        let screen = screen.get(..MAX_RECORD).unwrap_or(&screen);
+        let screen = bounded(&screen);
         record(&mut head, self.offset, now, HistoryKind::Keyframe, screen);
         if let Err(e) = self.write(&head) {
             if let Some(current) = self.current.take() {
@@ -261,6 +261,17 @@ impl History {
     }
 }
 
+/// What of a repaint fits a record: never the half of a sequence, which would swallow what follows.
+fn bounded(screen: &[u8]) -> &[u8] {
+    match screen.get(..MAX_RECORD) {
+        Some(cut) if screen.len() > MAX_RECORD => {
+            let end = cut.iter().rposition(|b| *b == 0x1b).unwrap_or(0);
+            cut.get(..end).unwrap_or_default()
+        }
+        _ => screen,
+    }
+}
+
 fn record(out: &mut Vec<u8>, offset: u64, at: Millis, kind: HistoryKind, bytes: &[u8]) {
     LogRecord {
         offset,
@@ -269,4 +280,18 @@ fn record(out: &mut Vec<u8>, offset: u64, at: Millis, kind: HistoryKind, bytes: 
         bytes: Bytes::copy_from_slice(bytes),
     }
     .encode(out);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repaint_that_is_too_long_is_cut_between_sequences() {
+        let cell = b"\x1b[38;2;1;2;3mx";
+        let long = cell.repeat(MAX_RECORD / cell.len() + 9);
+        let cut = bounded(&long);
+        assert!(cut.len() <= MAX_RECORD && cut.ends_with(b"x"));
+        assert_eq!(bounded(cell), cell);
+    }
 }

@@ -55,6 +55,9 @@ impl Agent {
                 if done.send(handed).is_ok() && ready {
                     let _ = back.await;
                 }
+                if let Some(pty) = self.process.pty() {
+                    pty.take_back();
+                }
             }
             Command::Finish => self.finishing = Some(now.saturating_add(LAST_OUTPUT)),
         }
@@ -110,6 +113,9 @@ impl Agent {
                 ErrorCode::BadRequest,
                 format!("agent {} still runs", self.spec.number),
             ));
+        }
+        if self.hub.is_ending() {
+            return Err(WireError::new(ErrorCode::Ending, "the session is ending"));
         }
         let at = now_ms();
         // The old program's modes would be the new one's: undo them, where the clients' terminals see it too.

@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, Sleep};
 
 use super::attachment::Scene;
+use super::fitting::{LONGEST as LONGEST_TOLD, clip};
 use super::hub::{Hub, Report, Written};
 use super::state::Belief;
 use crate::model::{AgentSpec, AgentState, AgentStatus, HistoryKind, Millis, Size, now_ms};
@@ -315,8 +316,8 @@ impl Agent {
         AgentStatus {
             number: self.spec.number,
             name: self.spec.name.clone(),
-            argv: self.spec.argv.clone(),
-            task: self.spec.task.clone(),
+            argv: self.spec.argv.iter().map(|a| clip(a, LONGEST_TOLD)).collect(),
+            task: clip(&self.spec.task, LONGEST_TOLD),
             state,
             since,
             evidence,
