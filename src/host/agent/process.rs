@@ -46,6 +46,17 @@ impl Process {
         }
     }
 
+    /// One whose first process was reaped already, as [`Process::exit`] said.
+    pub fn ended_with(mut self, code: Option<i32>) -> Self {
+        self.exit = code.map(|code| (code, Duration::ZERO));
+        self
+    }
+
+    /// Its exit code while its last words are waited for: it can be had from the kernel only once.
+    pub fn exit(&self) -> Option<i32> {
+        self.exit.map(|(code, _)| code)
+    }
+
     /// One that is over already.
     pub fn over(started: Millis, ended: Option<Millis>) -> Self {
         Self {
@@ -189,5 +200,31 @@ impl Process {
     pub fn wake(&self) -> Option<Duration> {
         let last_words = self.exit.map(|(_, at)| self.silent_at(at));
         [self.closed, last_words].into_iter().flatten().min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mux::SpawnRequest;
+
+    #[tokio::test]
+    async fn an_exit_code_outlives_the_hosts_binary() {
+        let pty = Pty::spawn(&SpawnRequest {
+            argv: &["sh".to_owned(), "-c".to_owned(), "exit 7".to_owned()],
+            env: &[("PATH".to_owned(), "/usr/bin:/bin".to_owned())].into(),
+            cwd: std::path::Path::new("/"),
+            size: crate::model::DEFAULT_SIZE,
+        })
+        .expect("starts");
+        let mut process = Process::running(pty, 1, &[]);
+        while process.exit().is_none() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            process.look(Duration::from_secs(9));
+        }
+        let (code, pty) = (process.exit(), process.pty.take().expect("there"));
+        let mut next = Process::running(pty, 1, &[]).ended_with(code);
+        next.look(Duration::ZERO);
+        assert_eq!(next.take_exit(Duration::from_secs(1), 5), Some(7));
     }
 }
