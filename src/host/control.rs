@@ -16,7 +16,8 @@ use super::server::{Access, closed};
 use super::wrapup;
 use crate::model::{AgentSpec, AgentState, Millis, now_ms};
 use crate::proto::{
-    Conn, ErrorCode, Event, FrameError, Op, Outcome, Reply, Request, Sender, ToClient, ToHost, WireError,
+    Conn, ErrorCode, Event, FrameError, Op, Outcome, Reply, Request, Sender, ToClient, ToHost,
+    WireError,
 };
 
 /// Between two events of a watch.

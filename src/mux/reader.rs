@@ -132,17 +132,24 @@ impl HistoryReader {
         Ok(())
     }
 
+    /// The agent byte at which it ends now.
+    ///
+    /// # Errors
+    /// Where the directory or its newest segment cannot be read.
+    pub fn end(&self) -> Result<u64, HistoryError> {
+        match self.list()?.last() {
+            Some(last) => end_of(last),
+            None => Ok(0),
+        }
+    }
+
     /// Goes to the beginning of the segment that holds the byte `bytes` before the end, so that what
     /// follows begins with a keyframe.
     ///
     /// # Errors
     /// Where the directory or its newest segment cannot be read.
     pub fn seek_tail(&mut self, bytes: u64) -> Result<(), HistoryError> {
-        let end = match self.list()?.last() {
-            Some(last) => end_of(last)?,
-            None => 0,
-        };
-        self.seek(end.saturating_sub(bytes))?;
+        self.seek(self.end()?.saturating_sub(bytes))?;
         self.from = 0;
         Ok(())
     }

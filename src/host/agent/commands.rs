@@ -25,7 +25,12 @@ impl Agent {
                 gone,
             } => self.attach(conn, *attach, scrollback, gone, now).await,
             Command::Restart { fresh, done } => {
-                let _ = done.send(self.restart(fresh));
+                let result = self.restart(fresh);
+                // The session must know that it runs before anybody acts on the answer: with its last agent
+                // taken for ended it would end.
+                self.news = true;
+                self.tell(now);
+                let _ = done.send(result);
             }
             Command::Send { text, keys, done } => {
                 let _ = done.send(self.send(&text, &keys));

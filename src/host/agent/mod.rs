@@ -228,7 +228,7 @@ impl Agent {
             .output
             .ingest(bytes, now, &terminal, keep, &mut self.belief);
         if !answers.is_empty() {
-            self.process.type_in(&answers);
+            self.process.answer(&answers);
         }
     }
 
@@ -316,7 +316,12 @@ impl Agent {
         AgentStatus {
             number: self.spec.number,
             name: self.spec.name.clone(),
-            argv: self.spec.argv.iter().map(|a| clip(a, LONGEST_TOLD)).collect(),
+            argv: self
+                .spec
+                .argv
+                .iter()
+                .map(|a| clip(a, LONGEST_TOLD))
+                .collect(),
             task: clip(&self.spec.task, LONGEST_TOLD),
             state,
             since,

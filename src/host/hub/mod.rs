@@ -272,11 +272,10 @@ impl Hub {
             ));
         }
         if inner.frozen {
-            return Err(WireError::new(
-                ErrorCode::Io,
-                format!("{} is being upgraded", self.id),
-            )
-            .hint("do it again in a moment"));
+            return Err(
+                WireError::new(ErrorCode::Io, format!("{} is being upgraded", self.id))
+                    .hint("do it again in a moment"),
+            );
         }
         if spec.number == 0 {
             let last = inner.spec.agents.iter().map(|a| a.number).max();

@@ -198,10 +198,7 @@ async fn a_record_as_long_as_a_frame_is_sent() {
     let screen = vec![b'k'; MAX_RECORD];
     history.append(HistoryKind::Mark, b"mark", 1, || (SIZE, screen));
     let (out, mut frames) = tokio::sync::mpsc::channel(64);
-    let written = tokio::sync::watch::channel(crate::host::hub::Written {
-        end: 6,
-        over: true,
-    });
+    let written = tokio::sync::watch::channel(crate::host::hub::Written { end: 6, over: true });
     let range = crate::host::logs::Range {
         offset: 0,
         tail: Some(0),
@@ -223,7 +220,10 @@ async fn a_record_as_long_as_a_frame_is_sent() {
     while let Some(record) = LogRecord::decode(&mut all).expect("whole records") {
         kinds.push((record.kind, record.bytes.len()));
     }
-    assert!(kinds.contains(&(HistoryKind::Keyframe, MAX_RECORD)), "{kinds:?}");
+    assert!(
+        kinds.contains(&(HistoryKind::Keyframe, MAX_RECORD)),
+        "{kinds:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
