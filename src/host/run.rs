@@ -87,7 +87,8 @@ async fn start(
     let (socket, agent_socket) = startup::sockets(&dir)?;
     let started = handed.as_ref().map_or_else(now_ms, |h| h.started);
     let upgraded = handed.is_some();
-    let revived = !upgraded && last.is_some();
+    // Also where it is damaged: what has run once is not run again unasked.
+    let revived = !upgraded && dir.last().exists();
     let (provider, agents) = (spec.provider.clone(), spec.agents.clone());
     let (hub, orders) = Hub::new(
         spec,

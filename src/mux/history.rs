@@ -15,6 +15,9 @@ use crate::model::{HistoryKind, LogRecord, MAX_RECORD, Millis, Size};
 /// How long to leave a full disk alone before the next try.
 const RETRY_MS: Millis = 1000;
 
+/// A disk that is full now and then leaves short segments: of them at most so many times as of full ones.
+const SHORT_SEGMENTS: u64 = 4;
+
 /// How much history is kept.
 #[derive(Debug, Clone, Copy)]
 pub struct HistoryLimits {
@@ -238,7 +241,9 @@ impl History {
 
     fn drop_oldest(&mut self) {
         let mut total: u64 = self.closed.iter().map(|s| s.length).sum();
-        while total > self.limits.total.saturating_sub(self.limits.segment)
+        let most = self.limits.total / self.limits.segment.max(1) * SHORT_SEGMENTS;
+        while (total > self.limits.total.saturating_sub(self.limits.segment)
+            || self.closed.len() as u64 >= most.max(1))
             && !self.closed.is_empty()
         {
             let oldest = self.closed.remove(0);
@@ -285,6 +290,22 @@ fn record(out: &mut Vec<u8>, offset: u64, at: Millis, kind: HistoryKind, bytes: 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_number_of_files_is_bounded_however_short_they_are() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let limits = HistoryLimits {
+            segment: 1 << 10,
+            total: 4 << 10,
+        };
+        for _ in 0..50 {
+            let mut history = History::open(dir.path(), limits).expect("opens");
+            let size = crate::model::DEFAULT_SIZE;
+            history.append(HistoryKind::Output, b"x", 1, || (size, Vec::new()));
+        }
+        let files = segments(dir.path()).expect("lists").len();
+        assert!(files <= 17, "{files}");
+    }
 
     #[test]
     fn a_repaint_that_is_too_long_is_cut_between_sequences() {

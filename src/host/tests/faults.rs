@@ -299,3 +299,18 @@ async fn after_an_upgrade_that_failed_no_terminal_is_inherited() {
     assert!(matches!(one_more, Outcome::Agent { .. }), "{one_more:?}");
     session.terminate().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_last_word_does_not_start_the_agents_again() {
+    let first = Session::start(vec![sh(1, "echo once; read x")], Ends::default()).await;
+    let spec = first.status().await.spec;
+    first.terminate().await;
+    let copy = tempfile::tempdir().expect("a directory");
+    let dir = SessionDir::new(copy.path());
+    files::write_json(&dir.spec(), &spec).expect("written");
+    // A power failure leaves an empty file.
+    std::fs::write(dir.last(), b"").expect("written");
+    let second = Session::over(dir).await;
+    assert_eq!(second.status().await.agents[0].state, AgentState::Lost);
+    second.terminate().await;
+}
