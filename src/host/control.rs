@@ -3,18 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::io::AsyncWrite;
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use super::agent::{self, Command};
+use super::fitting::fit;
 use super::hub::{Hub, Order};
 use super::logs::{self, Range};
 use super::server::{Access, closed};
 use super::wrapup;
 use crate::model::{AgentSpec, AgentState, Millis, now_ms};
 use crate::proto::{
-    Conn, ErrorCode, Event, FrameError, Op, Outcome, Reply, Request, ToClient, ToHost, WireError,
+    Conn, ErrorCode, Event, FrameError, Op, Outcome, Reply, Request, Sender, ToClient, ToHost,
+    WireError,
 };
 
 /// Between two events of a watch.
@@ -44,9 +47,9 @@ pub async fn serve(
     let (out, mut replies) = mpsc::channel::<ToClient>(QUEUE);
     let writer = tokio::spawn(async move {
         while let Some(message) = replies.recv().await {
-            sender.queue(&message)?;
+            queue(&mut sender, &message)?;
             while let Ok(more) = replies.try_recv() {
-                sender.queue(&more)?;
+                queue(&mut sender, &more)?;
             }
             sender.flush().await?;
         }
@@ -71,6 +74,8 @@ pub async fn serve(
                 Err(e) => break Err(e),
             },
             Some(_) = tasks.join_next(), if !tasks.is_empty() => {}
+            // Nothing can be told any more: the client must see that.
+            () = out.closed() => break Err(FrameError::Closed),
             () = closed(&mut closing) => {
                 // What was asked for is still answered: a watch or a followed log ends by itself.
                 let _ = tokio::time::timeout(Duration::from_secs(1), async {
@@ -84,6 +89,25 @@ pub async fn serve(
     drop(out);
     let _ = tokio::time::timeout(Duration::from_secs(2), writer).await;
     result
+}
+
+/// Puts a message on its way. One that fits no frame becomes an answer that says so.
+fn queue<S: AsyncWrite>(
+    sender: &mut Sender<S, ToClient>,
+    message: &ToClient,
+) -> Result<(), FrameError> {
+    match (sender.queue(message), message) {
+        (Err(FrameError::TooLong { length, .. }), ToClient::Reply(Reply { id, .. })) => {
+            let why = format!("the answer has {length} bytes, more than can be sent");
+            sender.queue(&ToClient::Reply(Reply {
+                id: *id,
+                outcome: Outcome::Failed {
+                    error: WireError::new(ErrorCode::Io, why),
+                },
+            }))
+        }
+        (result, _) => result,
+    }
 }
 
 async fn answer(hub: Arc<Hub>, access: Access, id: u32, op: Op, out: mpsc::Sender<ToClient>) {
@@ -103,7 +127,7 @@ async fn watch_status(hub: &Hub, out: &mpsc::Sender<ToClient>) {
     let mut changes = hub.changes();
     loop {
         changes.borrow_and_update();
-        let status = Box::new(hub.status(now_ms()));
+        let status = Box::new(fit(hub.status(now_ms())));
         let over = status.ended.is_some();
         if out
             .send(ToClient::Event(Event::Status { status }))
@@ -136,7 +160,7 @@ async fn perform(
     }
     match op {
         Op::Status => Ok(Outcome::Status {
-            status: Box::new(hub.status(now_ms())),
+            status: Box::new(fit(hub.status(now_ms()))),
         }),
         Op::Watch => {
             hub.seen();
@@ -144,10 +168,14 @@ async fn perform(
         }
         Op::Spawn { agent } => spawn(hub, agent).await,
         Op::Kill { agent, grace_ms } => {
-            kill(hub, agent, grace_ms).await?;
+            let hub = hub.clone();
+            to_the_end(async move { kill(&hub, agent, grace_ms).await }).await?;
             Ok(Outcome::Done)
         }
-        Op::Restart { agent, fresh } => restart(hub, agent, fresh).await,
+        Op::Restart { agent, fresh } => {
+            let hub = hub.clone();
+            to_the_end(async move { restart(&hub, agent, fresh).await }).await
+        }
         Op::Send { agent, text, keys } => {
             let keys = keys.into_iter().map(|k| k.0).collect();
             ask(hub, agent, |done| Command::Send { text, keys, done }).await??;
@@ -228,6 +256,16 @@ async fn perform(
         )
         .hint("`remote host upgrade` brings it to your version; its agents go on")),
     }
+}
+
+/// What has been begun is finished, though the client that asked for it has gone: an agent is not to be left
+/// half killed, or not started again.
+async fn to_the_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, WireError>> + Send + 'static,
+) -> Result<T, WireError> {
+    tokio::spawn(work)
+        .await
+        .unwrap_or_else(|e| Err(WireError::new(ErrorCode::Io, e.to_string())))
 }
 
 /// Sends a command to an agent and waits for its answer.

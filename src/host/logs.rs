@@ -11,6 +11,8 @@ use crate::proto::{ErrorCode, ToClient, WireError};
 
 /// Sent in one frame, give or take a record.
 const FRAME: usize = 64 * 1024;
+/// And never more than this.
+const FRAME_MAX: usize = 512 * 1024;
 
 /// What part of a history is wanted.
 #[derive(Debug, Clone, Copy)]
@@ -79,12 +81,13 @@ pub async fn stream(
             }
             continue;
         }
-        let data = ToClient::Data {
-            request,
-            bytes: Bytes::from(bytes),
-        };
-        if out.send(data).await.is_err() {
-            return Ok(());
+        // One record may be as long as the longest frame: frames end anywhere, in records too.
+        let mut rest = Bytes::from(bytes);
+        while !rest.is_empty() {
+            let bytes = rest.split_to(rest.len().min(FRAME_MAX));
+            if out.send(ToClient::Data { request, bytes }).await.is_err() {
+                return Ok(());
+            }
         }
     }
 }

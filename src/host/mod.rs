@@ -10,6 +10,7 @@ mod embedded;
 mod ends;
 mod environment;
 mod files;
+mod fitting;
 mod flow;
 mod hub;
 mod list;

@@ -86,7 +86,9 @@ async fn start(
     let last: Option<SessionStatus> = files::read_json(&dir.last()).ok();
     let (socket, agent_socket) = startup::sockets(&dir)?;
     let started = handed.as_ref().map_or_else(now_ms, |h| h.started);
-    let revived = handed.is_none() && last.is_some();
+    let upgraded = handed.is_some();
+    // Also where it is damaged: what has run once is not run again unasked.
+    let revived = !upgraded && dir.last().exists();
     let (provider, agents) = (spec.provider.clone(), spec.agents.clone());
     let (hub, orders) = Hub::new(
         spec,
@@ -153,8 +155,13 @@ async fn start(
         started,
         version: hub.version.to_owned(),
     };
-    files::write_json(&dir.last(), &hub.status(now_ms())).context("the session's status")?;
-    files::write_json(&dir.endpoint(), &endpoint).context("the session's endpoint")?;
+    let written = files::write_json(&dir.last(), &hub.status(now_ms()))
+        .and_then(|()| files::write_json(&dir.endpoint(), &endpoint));
+    match written {
+        // Agents run already, and the earlier binary's files still say where: no reason to end them.
+        Err(e) if upgraded => hub.warn(format!("the session's files cannot be written: {e}")),
+        written => written.context("the session's files")?,
+    }
     tracing::info!("{} is ready (remote {})", hub.id, hub.version);
     let host = Host {
         dir,
@@ -238,9 +245,7 @@ impl Host {
 
     /// Writes what changed; what cannot be written is written the next time.
     fn save(&self) {
-        if let Some(spec) = self.hub.take_changed_spec()
-            && let Err(e) = files::write_json(&self.dir.spec(), &spec)
-        {
+        if let Err(e) = self.hub.save_spec() {
             self.hub
                 .warn(format!("session.json cannot be written: {e}"));
         }

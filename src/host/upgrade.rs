@@ -85,6 +85,22 @@ async fn verify(path: &Path) -> std::result::Result<Check, String> {
     Ok(check)
 }
 
+/// See [`Hub::freeze`].
+struct Frozen<'a>(&'a Hub);
+
+impl<'a> Frozen<'a> {
+    fn new(hub: &'a Hub) -> Self {
+        hub.freeze(true);
+        Self(hub)
+    }
+}
+
+impl Drop for Frozen<'_> {
+    fn drop(&mut self) {
+        self.0.freeze(false);
+    }
+}
+
 /// Replaces this process's binary by the one at `path`. Comes back only if that failed: everything goes on as
 /// it was then. `done` is told before the exec, for nothing can be after it.
 pub async fn upgrade(
@@ -107,6 +123,7 @@ pub async fn upgrade(
         Ok(check) => check,
         Err(why) => return drop(done.send(Err(refuse(why)))),
     };
+    let _frozen = Frozen::new(hub);
     let mut backs = Vec::new();
     let mut agents = Vec::new();
     for agent in hub.agents() {
@@ -136,6 +153,7 @@ pub async fn upgrade(
             started: hub.started,
             agents,
         };
+        hub.save_spec()?;
         files::write_json(&state_file, &state)
     });
     if let Err(e) = saved {
@@ -145,6 +163,10 @@ pub async fn upgrade(
     tracing::info!("becoming remote {} at {}", check.version, path.display());
     let _ = done.send(Ok(()));
     tokio::time::sleep(LAST_WORDS).await;
+    // A deadline or name that was set meanwhile.
+    if let Err(e) = hub.save_spec() {
+        tracing::warn!("session.json cannot be written: {e}");
+    }
     let error = std::process::Command::new(&path)
         .args(["host", "run", "--dir"])
         .arg(dir.path())

@@ -15,6 +15,9 @@ use crate::model::{HistoryKind, LogRecord, MAX_RECORD, Millis, Size};
 /// How long to leave a full disk alone before the next try.
 const RETRY_MS: Millis = 1000;
 
+/// A disk that is full now and then leaves short segments: of them at most so many times as of full ones.
+const SHORT_SEGMENTS: u64 = 4;
+
 /// How much history is kept.
 #[derive(Debug, Clone, Copy)]
 pub struct HistoryLimits {
@@ -225,7 +228,7 @@ impl History {
             );
         }
         record(&mut head, self.offset, now, HistoryKind::Size, &cells);
-        let screen = screen.get(..MAX_RECORD).unwrap_or(&screen);
+        let screen = bounded(&screen);
         record(&mut head, self.offset, now, HistoryKind::Keyframe, screen);
         if let Err(e) = self.write(&head) {
             if let Some(current) = self.current.take() {
@@ -238,7 +241,9 @@ impl History {
 
     fn drop_oldest(&mut self) {
         let mut total: u64 = self.closed.iter().map(|s| s.length).sum();
-        while total > self.limits.total.saturating_sub(self.limits.segment)
+        let most = self.limits.total / self.limits.segment.max(1) * SHORT_SEGMENTS;
+        while (total > self.limits.total.saturating_sub(self.limits.segment)
+            || self.closed.len() as u64 >= most.max(1))
             && !self.closed.is_empty()
         {
             let oldest = self.closed.remove(0);
@@ -261,6 +266,17 @@ impl History {
     }
 }
 
+/// What of a repaint fits a record: never the half of a sequence, which would swallow what follows.
+fn bounded(screen: &[u8]) -> &[u8] {
+    match screen.get(..MAX_RECORD) {
+        Some(cut) if screen.len() > MAX_RECORD => {
+            let end = cut.iter().rposition(|b| *b == 0x1b).unwrap_or(0);
+            cut.get(..end).unwrap_or_default()
+        }
+        _ => screen,
+    }
+}
+
 fn record(out: &mut Vec<u8>, offset: u64, at: Millis, kind: HistoryKind, bytes: &[u8]) {
     LogRecord {
         offset,
@@ -269,4 +285,34 @@ fn record(out: &mut Vec<u8>, offset: u64, at: Millis, kind: HistoryKind, bytes: 
         bytes: Bytes::copy_from_slice(bytes),
     }
     .encode(out);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_of_files_is_bounded_however_short_they_are() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let limits = HistoryLimits {
+            segment: 1 << 10,
+            total: 4 << 10,
+        };
+        for _ in 0..50 {
+            let mut history = History::open(dir.path(), limits).expect("opens");
+            let size = crate::model::DEFAULT_SIZE;
+            history.append(HistoryKind::Output, b"x", 1, || (size, Vec::new()));
+        }
+        let files = segments(dir.path()).expect("lists").len();
+        assert!(files <= 17, "{files}");
+    }
+
+    #[test]
+    fn a_repaint_that_is_too_long_is_cut_between_sequences() {
+        let cell = b"\x1b[38;2;1;2;3mx";
+        let long = cell.repeat(MAX_RECORD / cell.len() + 9);
+        let cut = bounded(&long);
+        assert!(cut.len() <= MAX_RECORD && cut.ends_with(b"x"));
+        assert_eq!(bounded(cell), cell);
+    }
 }

@@ -229,6 +229,14 @@ impl Pty {
         fcntl_setfd(fd, flags.difference(FdFlags::CLOEXEC))?;
         Ok(fd.as_raw_fd())
     }
+
+    /// The exec did not happen: again, nothing that is started gets the master.
+    pub fn take_back(&self) {
+        let fd = self.master.get_ref();
+        if let Ok(flags) = fcntl_getfd(fd) {
+            let _ = fcntl_setfd(fd, flags | FdFlags::CLOEXEC);
+        }
+    }
 }
 
 fn read(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<usize> {

@@ -58,13 +58,19 @@ pub(super) fn segments(dir: &Path) -> io::Result<Vec<Segment>> {
     Ok(found)
 }
 
-/// The agent byte at which a segment's whole records end.
+/// The agent byte at which a segment's whole records end; where it is damaged (a power failure leaves zeros),
+/// at which the good ones before that do. Never before its beginning: bytes are numbered once.
 pub(super) fn end_of(segment: &Segment) -> Result<u64, HistoryError> {
     let mut end = segment.offset;
     let mut file = Open::new(segment.clone())?;
-    while let Some(record) = file.next()? {
-        if record.kind == HistoryKind::Output {
-            end = record.offset.saturating_add(record.bytes.len() as u64);
+    loop {
+        match file.next() {
+            Ok(Some(record)) if record.kind == HistoryKind::Output => {
+                end = end.max(record.offset.saturating_add(record.bytes.len() as u64));
+            }
+            Ok(Some(_)) => {}
+            Ok(None) | Err(HistoryError::NotASegment(_) | HistoryError::Damaged { .. }) => break,
+            Err(e) => return Err(e),
         }
     }
     Ok(end)
@@ -126,17 +132,24 @@ impl HistoryReader {
         Ok(())
     }
 
+    /// The agent byte at which it ends now.
+    ///
+    /// # Errors
+    /// Where the directory or its newest segment cannot be read.
+    pub fn end(&self) -> Result<u64, HistoryError> {
+        match self.list()?.last() {
+            Some(last) => end_of(last),
+            None => Ok(0),
+        }
+    }
+
     /// Goes to the beginning of the segment that holds the byte `bytes` before the end, so that what
     /// follows begins with a keyframe.
     ///
     /// # Errors
     /// Where the directory or its newest segment cannot be read.
     pub fn seek_tail(&mut self, bytes: u64) -> Result<(), HistoryError> {
-        let end = match self.list()?.last() {
-            Some(last) => end_of(last)?,
-            None => 0,
-        };
-        self.seek(end.saturating_sub(bytes))?;
+        self.seek(self.end()?.saturating_sub(bytes))?;
         self.from = 0;
         Ok(())
     }

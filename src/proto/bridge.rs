@@ -1,7 +1,8 @@
 //! Many byte streams over one, for SSH servers that forbid forwarding to a Unix socket: one exec of
 //! `remote host bridge` then carries them all. A frame is `channel u32, length u32` (big-endian) and that
 //! many bytes; length 0 ends that direction; the first frame of a channel opens it. There is no flow control
-//! of its own: attachments have their credit, and a channel that piles up more than [`QUEUE`] frames is ended.
+//! of its own: attachments have their credit. On the host's side a channel that piles up more than [`QUEUE`]
+//! frames is ended; the client's side waits for its reader.
 
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
@@ -84,7 +85,7 @@ impl Mux {
         tokio::spawn(write_all(write, wire));
         let readers = channels.clone();
         tokio::spawn(async move {
-            let result = read_all(read, |channel, bytes| deliver(&readers, channel, bytes)).await;
+            let result = deliver_all(read, &readers).await;
             locked(&readers).clear();
             result
         });
@@ -171,19 +172,48 @@ fn deliver(channels: &Channels, channel: u32, bytes: Bytes) {
     }
 }
 
+/// Waits for a channel whose reader is slow: a log that is read slowly is held back, not cut off, as it is
+/// over a channel of SSH. An attachment has credit for less than a channel's queue, so it is never waited for.
+async fn deliver_all<R: AsyncRead + Unpin>(
+    mut read: R,
+    channels: &Channels,
+) -> Result<(), FrameError> {
+    let mut buf = BytesMut::new();
+    while let Some((channel, bytes)) = next_frame(&mut read, &mut buf).await? {
+        let to = locked(channels).get(&channel).cloned();
+        if let Some(to) = to
+            && to.send(bytes).await.is_err()
+        {
+            locked(channels).remove(&channel);
+        }
+    }
+    Ok(())
+}
+
 async fn read_all<R: AsyncRead + Unpin>(
     mut read: R,
     mut each: impl FnMut(u32, Bytes),
 ) -> Result<(), FrameError> {
     let mut buf = BytesMut::new();
+    while let Some((channel, bytes)) = next_frame(&mut read, &mut buf).await? {
+        each(channel, bytes);
+    }
+    Ok(())
+}
+
+/// The next frame; `None` at a clean end.
+async fn next_frame<R: AsyncRead + Unpin>(
+    read: &mut R,
+    buf: &mut BytesMut,
+) -> Result<Option<(u32, Bytes)>, FrameError> {
     loop {
-        while let Some((channel, bytes)) = decode_bridge(&mut buf)? {
-            each(channel, bytes);
+        if let Some(frame) = decode_bridge(buf)? {
+            return Ok(Some(frame));
         }
         buf.reserve(HEADER + BRIDGE_MAX);
-        if read.read_buf(&mut buf).await? == 0 {
+        if read.read_buf(buf).await? == 0 {
             return if buf.is_empty() {
-                Ok(())
+                Ok(None)
             } else {
                 Err(FrameError::Truncated)
             };
@@ -293,6 +323,31 @@ mod tests {
         drop(one);
         drop((two, r, mux));
         serving.abort();
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn a_slow_reader_gets_all_of_a_long_log() -> Result<(), Box<dyn std::error::Error>> {
+        const LONG: usize = 8 << 20;
+        let (client, host) = tokio::io::duplex(1 << 20);
+        let (read, write) = tokio::io::split(host);
+        tokio::spawn(serve_bridge(read, write, || async {
+            let (ours, mut theirs) = tokio::io::duplex(PIPE);
+            tokio::spawn(async move {
+                let _ = theirs.write_all(&vec![7; LONG]).await;
+                let _ = theirs.shutdown().await;
+            });
+            Ok(ours)
+        }));
+        let mut stream = Mux::new(client).open()?;
+        stream.write_all(b"log").await?;
+        // More comes than is kept for a channel before anything is read.
+        for _ in 0..10_000 {
+            tokio::task::yield_now().await;
+        }
+        let mut back = Vec::new();
+        stream.read_to_end(&mut back).await?;
+        assert_eq!(back.len(), LONG);
         Ok(())
     }
 

@@ -25,7 +25,12 @@ impl Agent {
                 gone,
             } => self.attach(conn, *attach, scrollback, gone, now).await,
             Command::Restart { fresh, done } => {
-                let _ = done.send(self.restart(fresh));
+                let result = self.restart(fresh);
+                // The session must know that it runs before anybody acts on the answer: with its last agent
+                // taken for ended it would end.
+                self.news = true;
+                self.tell(now);
+                let _ = done.send(result);
             }
             Command::Send { text, keys, done } => {
                 let _ = done.send(self.send(&text, &keys));
@@ -54,6 +59,9 @@ impl Agent {
                 let ready = handed.is_ok();
                 if done.send(handed).is_ok() && ready {
                     let _ = back.await;
+                }
+                if let Some(pty) = self.process.pty() {
+                    pty.take_back();
                 }
             }
             Command::Finish => self.finishing = Some(now.saturating_add(LAST_OUTPUT)),
@@ -110,6 +118,9 @@ impl Agent {
                 ErrorCode::BadRequest,
                 format!("agent {} still runs", self.spec.number),
             ));
+        }
+        if self.hub.is_ending() {
+            return Err(WireError::new(ErrorCode::Ending, "the session is ending"));
         }
         let at = now_ms();
         // The old program's modes would be the new one's: undo them, where the clients' terminals see it too.

@@ -51,6 +51,9 @@ pub struct Handed {
     pub fd: Option<i32>,
     #[serde(default)]
     pub pid: Option<u32>,
+    /// It has ended with that, but what its children write may still belong to it.
+    #[serde(default)]
+    pub exit: Option<i32>,
     pub size: Size,
     /// A repaint.
     pub screen: Blob,
@@ -97,6 +100,7 @@ impl Agent {
             number: self.spec.number,
             fd,
             pid: self.process.pid(),
+            exit: self.process.exit(),
             size: self.size,
             screen: Blob(self.output.screen.repaint()),
             held: Blob(self.output.held().to_vec()),
@@ -114,7 +118,7 @@ impl Agent {
         self.process = match (handed.fd, handed.pid) {
             (Some(fd), Some(pid)) => {
                 let pty = Pty::adopt(fd, pid).map_err(|e| e.to_string())?;
-                Process::running(pty, handed.started, &handed.typed.0)
+                Process::running(pty, handed.started, &handed.typed.0).ended_with(handed.exit)
             }
             _ => Process::over(handed.started, handed.ended),
         };

@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, Sleep};
 
 use super::attachment::Scene;
+use super::fitting::{LONGEST as LONGEST_TOLD, clip};
 use super::hub::{Hub, Report, Written};
 use super::state::Belief;
 use crate::model::{AgentSpec, AgentState, AgentStatus, HistoryKind, Millis, Size, now_ms};
@@ -36,7 +37,8 @@ const TURN: Duration = Duration::from_millis(50);
 const SCRATCH: usize = 4096;
 /// Frames to one client before anything else is looked at.
 const ROUNDS: usize = 8;
-const NEVER: Duration = Duration::from_secs(24 * 3600);
+/// With nothing to wait for, the timer rings after this all the same.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// What is asked of an agent.
 pub enum Command {
@@ -143,10 +145,7 @@ impl Agent {
                 return;
             }
             let paused = self.takes_turns(now);
-            let wake = [pumped, told, self.time_wake(now), paused]
-                .into_iter()
-                .flatten()
-                .fold(NEVER, Duration::min);
+            let wake = earliest(now, [pumped, told, self.time_wake(now), paused]);
             arm(sleep.as_mut(), &mut armed, self.base + wake);
             let happened = self
                 .wait(sleep.as_mut(), &mut scratch, &mut batch, paused.is_some())
@@ -229,7 +228,7 @@ impl Agent {
             .output
             .ingest(bytes, now, &terminal, keep, &mut self.belief);
         if !answers.is_empty() {
-            self.process.type_in(&answers);
+            self.process.answer(&answers);
         }
     }
 
@@ -317,8 +316,13 @@ impl Agent {
         AgentStatus {
             number: self.spec.number,
             name: self.spec.name.clone(),
-            argv: self.spec.argv.clone(),
-            task: self.spec.task.clone(),
+            argv: self
+                .spec
+                .argv
+                .iter()
+                .map(|a| clip(a, LONGEST_TOLD))
+                .collect(),
+            task: clip(&self.spec.task, LONGEST_TOLD),
             state,
             since,
             evidence,
@@ -389,11 +393,30 @@ impl Agent {
     }
 }
 
+/// When to look again, of all the reasons to; never long in the past, which would be at once and forever.
+fn earliest<const N: usize>(now: Duration, wakes: [Option<Duration>; N]) -> Duration {
+    let latest = now.saturating_add(LONGEST);
+    wakes.into_iter().flatten().fold(latest, Duration::min)
+}
+
 /// Sets the timer where it would ring too late; one that rings too early is harmless, and moving it at each
 /// key would cost more.
 fn arm(sleep: std::pin::Pin<&mut Sleep>, armed: &mut Instant, wanted: Instant) {
     if wanted < *armed || sleep.is_elapsed() {
         *armed = wanted;
         sleep.reset(wanted);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_agent_that_has_run_for_days_sleeps() {
+        let days = LONGEST * 3;
+        assert_eq!(earliest(days, [None, None]), days + LONGEST);
+        let soon = days + TURN;
+        assert_eq!(earliest(days, [Some(soon), None]), soon);
     }
 }

@@ -14,6 +14,8 @@ const BATCH: usize = 64 * 1024;
 const LITTLE: usize = 2048;
 /// What is typed faster than the program reads waits up to here.
 const TYPED_MAX: usize = 4 << 20;
+/// Answers to its own queries that it does not read are dropped beyond this: it may ask without end.
+const ANSWERS_MAX: usize = 64 * 1024;
 /// What its children write after the program's own end still belongs to it, if it comes within this.
 const LAST_WORDS: Duration = Duration::from_millis(100);
 /// A program may open its terminal again.
@@ -44,6 +46,17 @@ impl Process {
             started,
             ..Self::default()
         }
+    }
+
+    /// One whose first process was reaped already, as [`Process::exit`] said.
+    pub fn ended_with(mut self, code: Option<i32>) -> Self {
+        self.exit = code.map(|code| (code, Duration::ZERO));
+        self
+    }
+
+    /// Its exit code while its last words are waited for: it can be had from the kernel only once.
+    pub fn exit(&self) -> Option<i32> {
+        self.exit.map(|(code, _)| code)
     }
 
     /// One that is over already.
@@ -88,6 +101,13 @@ impl Process {
             rest = rest.get(n..).unwrap_or_default();
         }
         self.typed.extend_from_slice(rest);
+    }
+
+    /// Types what its terminal answers to its queries.
+    pub fn answer(&mut self, bytes: &[u8]) {
+        if self.typed.len() < ANSWERS_MAX {
+            self.type_in(bytes);
+        }
     }
 
     pub fn has_typed(&self) -> bool {
@@ -189,5 +209,54 @@ impl Process {
     pub fn wake(&self) -> Option<Duration> {
         let last_words = self.exit.map(|(_, at)| self.silent_at(at));
         [self.closed, last_words].into_iter().flatten().min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mux::SpawnRequest;
+
+    #[tokio::test]
+    async fn a_program_that_asks_without_end_and_reads_nothing_is_not_answered_without_end() {
+        let script = "stty raw -echo; echo up; exec sleep 1000";
+        let pty = Pty::spawn(&SpawnRequest {
+            argv: &["sh".to_owned(), "-c".to_owned(), script.to_owned()],
+            env: &[("PATH".to_owned(), "/usr/bin:/bin".to_owned())].into(),
+            cwd: std::path::Path::new("/"),
+            size: crate::model::DEFAULT_SIZE,
+        })
+        .expect("starts");
+        let mut process = Process::running(pty, 1, &[]);
+        let (mut scratch, mut batch) = ([0; 100], BytesMut::new());
+        while !batch.windows(2).any(|w| w == b"up") {
+            process.read(&mut scratch, &mut batch).await.expect("reads");
+        }
+        for _ in 0..1000 {
+            process.answer(&[b'x'; 1000]);
+        }
+        let waiting = process.typed().len();
+        assert!((1000..ANSWERS_MAX + 1000).contains(&waiting), "{waiting}");
+        assert!(process.has_room());
+    }
+
+    #[tokio::test]
+    async fn an_exit_code_outlives_the_hosts_binary() {
+        let pty = Pty::spawn(&SpawnRequest {
+            argv: &["sh".to_owned(), "-c".to_owned(), "exit 7".to_owned()],
+            env: &[("PATH".to_owned(), "/usr/bin:/bin".to_owned())].into(),
+            cwd: std::path::Path::new("/"),
+            size: crate::model::DEFAULT_SIZE,
+        })
+        .expect("starts");
+        let mut process = Process::running(pty, 1, &[]);
+        while process.exit().is_none() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            process.look(Duration::from_secs(9));
+        }
+        let (code, pty) = (process.exit(), process.pty.take().expect("there"));
+        let mut next = Process::running(pty, 1, &[]).ended_with(code);
+        next.look(Duration::ZERO);
+        assert_eq!(next.take_exit(Duration::from_secs(1), 5), Some(7));
     }
 }

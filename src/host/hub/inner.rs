@@ -71,6 +71,8 @@ pub(super) struct Inner {
     /// Restarts under way: the session must not end between an agent's end and its new start.
     pub holds: u32,
     pub spec_changed: bool,
+    /// The host's binary is being replaced: what starts now would be lost.
+    pub frozen: bool,
 }
 
 impl Inner {

@@ -59,6 +59,7 @@ impl Hub {
                 seen: None,
                 holds: 0,
                 spec_changed: false,
+                frozen: false,
             }),
             changed: watch::Sender::new(0),
             children: watch::Sender::new(0),
@@ -220,14 +221,42 @@ impl Hub {
             .collect()
     }
 
-    /// Every agent, those that are over too: what they left behind ends with the session.
+    /// Every agent, those that are over too: what they left behind ends with the session. And one that is
+    /// reserved but not here yet: it may be starting now.
     pub fn all_targets(&self) -> Vec<Target> {
         let inner = self.lock();
-        let target = |(agent, entry): (&u32, &Entry)| Target {
-            agent: *agent,
-            pid: entry.report.status.pid,
+        let target = |spec: &AgentSpec| Target {
+            agent: spec.number,
+            pid: inner
+                .agents
+                .get(&spec.number)
+                .and_then(|e| e.report.status.pid),
         };
-        inner.agents.iter().map(target).collect()
+        inner.spec.agents.iter().map(target).collect()
+    }
+
+    /// No new agents while the host's binary is replaced, or again.
+    pub fn freeze(&self, frozen: bool) {
+        self.lock().frozen = frozen;
+    }
+
+    /// Writes the specification if it changed; what cannot be written is written the next time.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn save_spec(&self) -> std::io::Result<()> {
+        let spec = {
+            let mut inner = self.lock();
+            if !std::mem::take(&mut inner.spec_changed) {
+                return Ok(());
+            }
+            inner.spec.clone()
+        };
+        let written = super::files::write_json(&self.dir.spec(), &spec);
+        if written.is_err() {
+            self.lock().spec_changed = true;
+        }
+        written
     }
 
     /// Takes an agent in. `number` 0 becomes the next free one; the specification is kept with the session.
@@ -241,6 +270,12 @@ impl Hub {
                 ErrorCode::Ending,
                 format!("{} is ending", self.id),
             ));
+        }
+        if inner.frozen {
+            return Err(
+                WireError::new(ErrorCode::Io, format!("{} is being upgraded", self.id))
+                    .hint("do it again in a moment"),
+            );
         }
         if spec.number == 0 {
             let last = inner.spec.agents.iter().map(|a| a.number).max();
@@ -346,12 +381,6 @@ impl Hub {
         Hold(self)
     }
 
-    /// The specification, if it changed since the last call.
-    pub fn take_changed_spec(&self) -> Option<SessionSpec> {
-        let mut inner = self.lock();
-        std::mem::take(&mut inner.spec_changed).then(|| inner.spec.clone())
-    }
-
     pub fn spec(&self) -> SessionSpec {
         self.lock().spec.clone()
     }
@@ -396,5 +425,64 @@ impl Drop for Hold<'_> {
             inner.holds = inner.holds.saturating_sub(1);
         }
         self.0.touch();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Ends, Size};
+
+    fn hub(dir: &std::path::Path) -> Hub {
+        let spec = SessionSpec {
+            id: "session-abc234".parse().expect("a name"),
+            name: None,
+            task: String::new(),
+            provider: "ssh".to_owned(),
+            owner: String::new(),
+            created: 1,
+            ends: Ends::default(),
+            agents: Vec::new(),
+            price_microusd_per_hour: 0,
+        };
+        let (dir, socket) = (SessionDir::new(dir), dir.join("agent.sock"));
+        Hub::new(spec, dir, socket, BTreeMap::new(), 1, false).0
+    }
+
+    fn agent() -> AgentSpec {
+        AgentSpec {
+            number: 0,
+            name: String::new(),
+            argv: vec!["true".to_owned()],
+            resume: Vec::new(),
+            env: BTreeMap::new(),
+            cwd: "/".into(),
+            size: Size { cols: 80, rows: 24 },
+            task: String::new(),
+        }
+    }
+
+    #[test]
+    fn an_agent_that_is_starting_ends_with_the_session_too() {
+        let hub = hub(std::path::Path::new("/nowhere"));
+        hub.reserve(&mut agent()).expect("reserved");
+        assert_eq!(hub.all_targets().len(), 1);
+        hub.freeze(true);
+        assert!(hub.reserve(&mut agent()).is_err());
+        hub.freeze(false);
+        hub.reserve(&mut agent()).expect("again");
+    }
+
+    #[test]
+    fn a_specification_that_could_not_be_written_is_written_later() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let inner = dir.path().join("later");
+        let hub = hub(&inner);
+        hub.extend(99);
+        assert!(hub.save_spec().is_err());
+        std::fs::create_dir(&inner).expect("made");
+        hub.save_spec().expect("written");
+        let saved: SessionSpec = crate::host::files::read_json(&hub.dir.spec()).expect("readable");
+        assert_eq!(saved.ends.deadline, Some(99));
     }
 }

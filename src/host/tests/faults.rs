@@ -161,3 +161,156 @@ async fn a_newer_clients_request_is_answered_not_fatal() {
     assert_eq!(session.status().await.spec.name.as_deref(), Some("mine"));
     session.terminate().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn long_tasks_of_many_agents_still_have_a_status() {
+    let long = "x".repeat(100_000);
+    let agents = (1..=12)
+        .map(|n| AgentSpec {
+            task: long.clone(),
+            ..agent(n, &["sh", "-c", "exec cat", &long])
+        })
+        .collect();
+    let session = Session::start(agents, Ends::default()).await;
+    let status = session.status().await;
+    assert_eq!(status.agents.len(), 12);
+    assert!(status.agents[11].argv[3].starts_with("xxx"));
+    let started = session
+        .ask(Op::Restart {
+            agent: 3,
+            fresh: true,
+        })
+        .await;
+    assert!(matches!(started, Outcome::Agent { .. }), "{started:?}");
+    session.until("an event", |s| s.agents.len() == 12).await;
+    session.terminate().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_as_long_as_a_frame_is_sent() {
+    use crate::model::{HistoryKind, LogRecord, MAX_RECORD};
+    let dir = tempfile::tempdir().expect("a directory");
+    let limits = crate::mux::HistoryLimits::default();
+    let mut history = crate::mux::History::open(dir.path(), limits).expect("opens");
+    history.append(HistoryKind::Output, b"before", 1, || (SIZE, Vec::new()));
+    drop(history);
+    let mut history = crate::mux::History::open(dir.path(), limits).expect("opens");
+    let screen = vec![b'k'; MAX_RECORD];
+    history.append(HistoryKind::Mark, b"mark", 1, || (SIZE, screen));
+    let (out, mut frames) = tokio::sync::mpsc::channel(64);
+    let written = tokio::sync::watch::channel(crate::host::hub::Written { end: 6, over: true });
+    let range = crate::host::logs::Range {
+        offset: 0,
+        tail: Some(0),
+        follow: false,
+    };
+    let done = crate::host::logs::stream(dir.path().to_owned(), range, 1, written.1, &out).await;
+    done.expect("sent");
+    drop(out);
+    let (mut wire, mut all) = (bytes::BytesMut::new(), bytes::BytesMut::new());
+    while let Some(message) = frames.recv().await {
+        crate::proto::Message::encode(&message, &mut wire).expect("fits a frame");
+        let ToClient::Data { bytes, .. } = message else {
+            panic!("{message:?}");
+        };
+        all.extend_from_slice(&bytes);
+    }
+    let mut all = all.freeze();
+    let mut kinds = Vec::new();
+    while let Some(record) = LogRecord::decode(&mut all).expect("whole records") {
+        kinds.push((record.kind, record.bytes.len()));
+    }
+    assert!(
+        kinds.contains(&(HistoryKind::Keyframe, MAX_RECORD)),
+        "{kinds:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kill_is_finished_though_its_client_has_gone() {
+    let script = "trap '' HUP TERM; echo ready; while :; do sleep 1; done";
+    let session = Session::start(vec![sh(1, script), agent(2, &["cat"])], Ends::default()).await;
+    let mut c = session.attach(attach(1, 1, SIZE, None)).await;
+    c.until_text("ready").await;
+    let mut conn = session.connect().await;
+    for request in [
+        ToHost::Request(Request {
+            id: 1,
+            op: Op::Kill {
+                agent: 1,
+                grace_ms: Some(300),
+            },
+        }),
+        ToHost::Ping(1),
+    ] {
+        conn.sender.send(&request).await.expect("sent");
+    }
+    soon("the pong", conn.receiver.next()).await.expect("heard");
+    drop(conn);
+    session
+        .until("its end", |s| {
+            s.agents[0].state == AgentState::Exited { code: 137 }
+        })
+        .await;
+    session.terminate().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_an_upgrade_that_failed_no_terminal_is_inherited() {
+    use std::os::unix::fs::PermissionsExt;
+    let session = Session::start(vec![agent(1, &["cat"])], Ends::default()).await;
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("remote");
+    // It answers once, and is gone when it is to take over.
+    let script = "#!/bin/sh\nrm -f \"$0\"\necho '{\"version\":\"9\",\"protocol\":{\"major\":1,\"minor\":1}}'\n";
+    std::fs::write(&path, script).expect("written");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("executable");
+    let path = path.to_string_lossy().into_owned();
+    let asked = session.ask(Op::Upgrade { path }).await;
+    assert_eq!(asked, Outcome::Done);
+    session
+        .until("the failure", |s| {
+            s.warnings.iter().any(|w| w.contains("failed"))
+        })
+        .await;
+    let inherited = || {
+        let fds = std::fs::read_dir("/proc/self/fd").expect("lists").flatten();
+        fds.filter(|fd| std::fs::read_link(fd.path()).is_ok_and(|l| l.ends_with("ptmx")))
+            .filter_map(|fd| {
+                let info = format!("/proc/self/fdinfo/{}", fd.file_name().to_string_lossy());
+                let info = std::fs::read_to_string(info).ok()?;
+                let flags = info.lines().find_map(|l| l.strip_prefix("flags:"))?;
+                u32::from_str_radix(flags.trim(), 8).ok()
+            })
+            .any(|flags| flags & 0o2_000_000 == 0)
+    };
+    // Others' terminals are inheritable for the instant in which they are opened.
+    let gone = async {
+        while inherited() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    soon("the end of it", gone).await;
+    let one_more = session
+        .ask(Op::Spawn {
+            agent: agent(0, &["cat"]),
+        })
+        .await;
+    assert!(matches!(one_more, Outcome::Agent { .. }), "{one_more:?}");
+    session.terminate().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_last_word_does_not_start_the_agents_again() {
+    let first = Session::start(vec![sh(1, "echo once; read x")], Ends::default()).await;
+    let spec = first.status().await.spec;
+    first.terminate().await;
+    let copy = tempfile::tempdir().expect("a directory");
+    let dir = SessionDir::new(copy.path());
+    files::write_json(&dir.spec(), &spec).expect("written");
+    // A power failure leaves an empty file.
+    std::fs::write(dir.last(), b"").expect("written");
+    let second = Session::over(dir).await;
+    assert_eq!(second.status().await.agents[0].state, AgentState::Lost);
+    second.terminate().await;
+}

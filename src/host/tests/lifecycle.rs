@@ -80,7 +80,7 @@ async fn agents_come_are_killed_and_come_again() {
         })
         .await;
     assert_eq!(failed(again), ErrorCode::AgentOver);
-    for _ in 0..2 {
+    for _ in 0..6 {
         let started = session
             .ask(Op::Restart {
                 agent: 2,

@@ -90,3 +90,23 @@ fn a_reader_follows_and_a_torn_tail_is_left_out() {
     let history = History::open(dir.path(), HistoryLimits::default()).expect("opens");
     assert_eq!(history.offset(), 12);
 }
+
+#[test]
+fn a_damaged_end_does_not_number_bytes_again() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let limits = HistoryLimits::default();
+    let offset = output(dir.path(), limits, 0..100).offset();
+    let last = || segments(dir.path()).expect("lists").pop().expect("one");
+    let damage = |bytes: &[u8]| {
+        let mut whole = std::fs::read(last().path).expect("read");
+        whole.extend_from_slice(bytes);
+        std::fs::write(last().path, whole).expect("written");
+    };
+    // A record of zeros is an empty one of byte 0; one of ones is longer than any.
+    for bytes in [[0; 64], [255; 64]] {
+        damage(&bytes);
+        assert_eq!(output(dir.path(), limits, 0..0).offset(), offset);
+    }
+    std::fs::write(last().path, [0; 64]).expect("written");
+    assert!(History::open(dir.path(), limits).is_ok());
+}
