@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use clap_complete::CompleteEnv;
 use clap_complete::engine::CompletionCandidate;
 
+use crate::client::Ledger;
 use crate::config::{Paths, SessionDir};
 use crate::model::{SessionId, SessionSpec};
 
@@ -21,7 +22,7 @@ pub fn answer(argv: &[OsString]) -> clap::error::Result<bool> {
     CompleteEnv::with_factory(super::command).try_complete(argv.iter().cloned(), cwd.as_deref())
 }
 
-/// Every session on this machine's list, newest first: `session-abc123`, and its name where it has one.
+/// Every session this machine knows of, wherever it runs, newest first: `session-abc123`, and its name where it has one.
 /// For `#[arg(add = ArgValueCandidates::new(complete::sessions))]`.
 pub fn sessions() -> Vec<CompletionCandidate> {
     Paths::from_env().map_or_else(|_| Vec::new(), |paths| sessions_in(&paths))
@@ -82,10 +83,10 @@ fn describe(spec: &SessionSpec) -> String {
 }
 
 fn specs(paths: &Paths) -> Vec<(SessionId, Option<SessionSpec>)> {
-    let Ok(entries) = std::fs::read_dir(paths.sessions()) else {
-        return Vec::new();
-    };
+    let entries = std::fs::read_dir(paths.sessions());
     let mut found: Vec<_> = entries
+        .into_iter()
+        .flatten()
         .flatten()
         .take(MOST)
         .filter_map(|entry| {
@@ -96,6 +97,13 @@ fn specs(paths: &Paths) -> Vec<(SessionId, Option<SessionSpec>)> {
             Some((id, spec))
         })
         .collect();
+    for entry in Ledger::new(paths).all().into_iter().take(MOST) {
+        if !found.iter().any(|(id, _)| *id == entry.id) {
+            let name = entry.name;
+            let spec = entry.last.map(|last| SessionSpec { name, ..last.spec });
+            found.push((entry.id, spec));
+        }
+    }
     found.sort_by_key(|(_, spec)| std::cmp::Reverse(spec.as_ref().map_or(0, |s| s.created)));
     found
 }

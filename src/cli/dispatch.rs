@@ -78,7 +78,7 @@ pub struct Args {
     /// Add to a live session instead of starting one
     #[arg(long, value_name = "SESSION", add = ArgValueCandidates::new(complete::sessions))]
     into: Option<String>,
-    /// Return as soon as it runs; prints the session's name
+    /// Return as soon as it runs; prints the session's name, with --into the new agents'
     #[arg(long, short)]
     detach: bool,
     /// End the session after this time, whatever happens (1s to 365days)
@@ -142,7 +142,7 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
     };
     let known = started.known.clone();
     if args.detach {
-        return detached(ctx, &known, &agents, args.json);
+        return detached(ctx, &known, &agents, &args);
     }
     let hosts = Arc::new(Hosts::new(person(ctx), Flow::Bulk));
     if let Some(host) = started.host {
@@ -192,7 +192,7 @@ impl Args {
             "ssh" => {
                 let host = self.host.as_deref().or(ctx.config.host()).ok_or_else(|| {
                     Error::user("provider `ssh` needs a machine").hint(
-                        "say `--host me@box`, or run `remote config set ssh.host me@box` once",
+                        "say `--host me@box`, or run `remote init --provider ssh --host me@box` once",
                     )
                 })?;
                 Ok(Place::Ssh {
@@ -298,14 +298,19 @@ impl Args {
     }
 }
 
-fn detached(ctx: &Ctx, known: &Known, agents: &[u32], json: bool) -> Result<ExitCode> {
-    if json {
+fn detached(ctx: &Ctx, known: &Known, agents: &[u32], args: &Args) -> Result<ExitCode> {
+    if args.json {
         ctx.ui.json(&Detached {
             session: &known.id,
             name: known.name.as_deref(),
             provider: &known.provider,
             agents,
         })?;
+    } else if args.into.is_some() {
+        let id = &known.id;
+        agents
+            .iter()
+            .try_for_each(|agent| ctx.ui.line(format!("{id}/{agent}")))?;
     } else {
         ctx.ui.line(known.id.as_str())?;
     }

@@ -25,7 +25,7 @@ pub struct Args {
 }
 
 pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
-    let more = checked("TIME", args.time)?;
+    let more = checked("the time", args.time)?;
     let registry = Registry::open(&ctx.paths)?;
     let known = registry.resolve(&args.session)?;
     let host = reach(&known, person(ctx)).await?;

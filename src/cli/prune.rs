@@ -3,8 +3,10 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap_complete::engine::ArgValueCandidates;
+
 use super::target::{person, time};
-use super::{Ctx, confirm};
+use super::{Ctx, complete, confirm};
 use crate::client::prune::{candidates, remove};
 use crate::client::{Known, Registry};
 use crate::error::{Error, Result};
@@ -13,6 +15,9 @@ use crate::model::now_ms;
 /// Remove what is left of ended sessions: their histories and records
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// Only these; without any, all that are over
+    #[arg(value_name = "SESSION", add = ArgValueCandidates::new(complete::sessions))]
+    sessions: Vec<String>,
     /// Only those that ended at least this long ago
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "0s")]
     older_than: Duration,
@@ -27,6 +32,37 @@ pub struct Args {
     json: bool,
 }
 
+impl Args {
+    /// Those of `over` that were named, all where none was.
+    fn named(&self, registry: &Registry, over: Vec<Known>) -> Result<Vec<Known>> {
+        if self.sessions.is_empty() {
+            return Ok(over);
+        }
+        let mut named = Vec::new();
+        for typed in &self.sessions {
+            let known = registry.resolve(typed)?;
+            let Some(one) = over.iter().find(|k| k.id == known.id) else {
+                let id = &known.id;
+                let (why, hint) = match known.live {
+                    true => (
+                        "is not over",
+                        format!("end it first: `remote terminate {id}`"),
+                    ),
+                    false => (
+                        "is not over for that long",
+                        format!("see `remote status {id}`"),
+                    ),
+                };
+                return Err(Error::user(format!("{} {why}", known.label())).hint(hint));
+            };
+            if !named.iter().any(|k: &Known| k.id == one.id) {
+                named.push(one.clone());
+            }
+        }
+        Ok(named)
+    }
+}
+
 pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
     let registry = Registry::open(&ctx.paths)?;
     let ask = person(ctx);
@@ -38,6 +74,7 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
         ask.clone(),
     )
     .await?;
+    let over = args.named(&registry, over)?;
     let names: Vec<String> = over.iter().map(Known::label).collect();
     if over.is_empty() || args.dry_run {
         if args.json {

@@ -22,9 +22,9 @@ use crate::ssh::{Exec, ExecControl, PtyRequest};
 /// It begins in the agent's directory. The exit status is the command's.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The session, or an agent of it as SESSION/2
+    /// The session, or an agent of it as SESSION/2 [default: the last session]
     #[arg(value_name = "SESSION[/AGENT]", add = ArgValueCandidates::new(complete::agents))]
-    target: AgentRef,
+    target: Option<AgentRef>,
     /// The command and its arguments, for the shell there; none opens a shell
     #[arg(
         value_name = "COMMAND",
@@ -39,7 +39,7 @@ pub struct Args {
 
 pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
     let registry = Registry::open(&ctx.paths)?;
-    let target = Target::find(&registry, Some(&args.target))?;
+    let target = Target::find(&registry, args.target.as_ref())?;
     if target.known.dir.is_some() {
         target.known.must_live()?;
     }

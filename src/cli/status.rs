@@ -12,7 +12,7 @@ use super::{Cell, Color, Ctx, Table, Ui, complete, words};
 use crate::client::Registry;
 use crate::client::status::{PATIENCE, Presence, Report, report, report_all};
 use crate::error::Result;
-use crate::model::{Millis, now_ms};
+use crate::model::{AgentRef, Millis, now_ms};
 use crate::ssh::Nobody;
 
 /// Show sessions and what their agents are doing
@@ -21,9 +21,9 @@ use crate::ssh::Nobody;
 /// answer is shown with what it said last, and when.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// One session in detail
+    /// One session in detail; an agent's name, as SESSION/2, means its session
     #[arg(value_name = "SESSION", add = ArgValueCandidates::new(complete::sessions))]
-    session: Option<String>,
+    session: Option<AgentRef>,
     /// Ended sessions too
     #[arg(long, short)]
     all: bool,
@@ -38,7 +38,7 @@ pub struct Args {
 pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
     let registry = Registry::open(&ctx.paths)?;
     let (known, one) = match &args.session {
-        Some(session) => (vec![registry.resolve(session)?], true),
+        Some(typed) => (vec![registry.resolve(&typed.session)?], true),
         None => (registry.all(args.all)?, false),
     };
     if args.watch {
@@ -88,7 +88,12 @@ fn table(reports: &[Report], now: Millis) -> Table {
     if named {
         head.push("NAME");
     }
-    head.extend(["WHERE", "AGENTS", "NEXT END", "ATTACHED", "TASK"]);
+    head.extend(["WHERE", "AGENTS", "NEXT END"]);
+    let visited = reports.iter().any(|r| !attached(r).is_empty());
+    if visited {
+        head.push("ATTACHED");
+    }
+    head.push("TASK");
     let mut table = Table::new(&head);
     for report in reports {
         let mut row = vec![Cell::new(report.session.as_str()).color(Color::Bold)];
@@ -98,7 +103,9 @@ fn table(reports: &[Report], now: Millis) -> Table {
         row.push(place(report).into());
         row.push(agents(report, now));
         row.push(next_end(report, now));
-        row.push(attached(report).into());
+        if visited {
+            row.push(attached(report).into());
+        }
         row.push(task(report).into());
         table.row(row);
     }
@@ -106,7 +113,8 @@ fn table(reports: &[Report], now: Millis) -> Table {
 }
 
 fn place(report: &Report) -> String {
-    match report.place.split_once(':') {
+    // The directory there is an absolute path; `ssh://box:2222` has colons of its own.
+    match report.place.rsplit_once(":/") {
         Some((destination, _)) if report.provider == "ssh" => destination.to_owned(),
         _ => report.provider.clone(),
     }
@@ -162,8 +170,14 @@ fn attached(report: &Report) -> String {
 }
 
 fn task(report: &Report) -> String {
-    let task = report.status.as_ref().map_or("", |s| s.spec.task.as_str());
-    shortened(task, 40)
+    let Some(spec) = report.status.as_ref().map(|s| &s.spec) else {
+        return String::new();
+    };
+    match (spec.task.as_str(), spec.agents.first()) {
+        // An agent that was told nothing yet.
+        ("", Some(agent)) => agent.name.clone(),
+        (task, _) => shortened(task, 40),
+    }
 }
 
 /// The first line, at most so many characters of it.
@@ -214,6 +228,16 @@ mod tests {
         assert!(lines[1].contains("me@box") && lines[1].contains("unreachable, seen 3m ago"));
         assert!(lines[2].contains("host died"));
         assert!(!lines[0].contains("NAME"));
+    }
+
+    #[test]
+    fn a_machine_is_shown_as_it_was_typed() {
+        let mut there = report(Presence::Lost);
+        assert_eq!(place(&there), "me@box");
+        there.place = "ssh://me@box:2222:/home/me/x".into();
+        assert_eq!(place(&there), "ssh://me@box:2222");
+        there.provider = "local".into();
+        assert_eq!(place(&there), "local");
     }
 
     #[test]

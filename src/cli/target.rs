@@ -101,6 +101,7 @@ struct Person {
 impl Ask for Person {
     fn ask<'a>(&'a self, question: &'a str, echo: bool) -> BoxFuture<'a, Option<String>> {
         let question = question.to_owned();
+        self.ui.line_is_free();
         Box::pin(async move {
             // Blocks on the terminal, where other tasks must go on.
             tokio::task::spawn_blocking(move || prompt(&question, echo))
@@ -111,6 +112,7 @@ impl Ask for Person {
     }
 
     fn tell(&self, line: &str) {
+        self.ui.line_is_free();
         self.ui.note(line);
     }
 }

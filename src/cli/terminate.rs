@@ -106,8 +106,8 @@ fn chosen(registry: &Registry, args: &Args) -> Result<Vec<Known>> {
         if !known.live {
             return Err(
                 Error::user(format!("{} is over already", known.label())).hint(format!(
-                    "run `remote logs {}` for its output, or `remote prune` to remove it",
-                    known.id
+                    "run `remote logs {}` for its output, or `remote prune {}` to remove it",
+                    known.id, known.id
                 )),
             );
         }

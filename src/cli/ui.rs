@@ -156,6 +156,13 @@ impl Ui {
         let _ = writeln!(std::io::stderr(), "{}", text.as_ref());
     }
 
+    /// Takes away the stage that is shown on the terminal's current line: something is to be asked there.
+    pub fn line_is_free(&self) {
+        if self.err_terminal {
+            let _ = write!(std::io::stderr(), "\r\x1b[K");
+        }
+    }
+
     /// `Warning: …` on stderr.
     pub fn warn(&self, text: impl AsRef<str>) {
         self.note(format!(

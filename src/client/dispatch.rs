@@ -69,8 +69,12 @@ pub fn checked(what: &str, time: Duration) -> Result<Duration> {
     } else {
         "is too long: the longest is 365days"
     };
+    let example = match what.starts_with("--") {
+        true => format!("{what} 90m"),
+        false => "90m".to_owned(),
+    };
     Err(Error::user(format!("{what} {value} {problem}"))
-        .hint(format!("say for example `{what} 90m`")))
+        .hint(format!("say for example `{example}`")))
 }
 
 /// Starts a session. A start that fails leaves nothing behind.

@@ -1,7 +1,7 @@
 //! Following what agents write, until they end: one agent's bytes as they are, several agents' lines, and
 //! of full-screen programs, which have no lines, the states.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ pub enum Shown {
     Bytes(Bytes),
     /// A line of an agent's output, without its end.
     Line { agent: u32, text: String },
-    /// A full-screen program's state has changed.
+    /// A full-screen program's state, and each other one that it comes to.
     State { agent: u32, state: AgentState },
 }
 
@@ -61,14 +61,16 @@ impl Following {
         send: mpsc::Sender<Shown>,
     ) -> Result<()> {
         let mut tasks = JoinSet::new();
+        let (found, mut finds) = mpsc::unbounded_channel();
         for agent in agents.iter().copied() {
-            let (this, send) = (self.clone(), send.clone());
-            tasks.spawn(async move { this.agent(agent, begin, form, send).await });
+            let (this, send, found) = (self.clone(), send.clone(), found.clone());
+            tasks.spawn(async move { this.agent(agent, begin, form, send, found).await });
         }
+        drop(found);
         let states = async {
             match form {
                 Form::Raw => std::future::pending().await,
-                Form::Lines => self.states(agents, &send).await,
+                Form::Lines => self.states(agents, &send, &mut finds).await,
             }
         };
         let all = async {
@@ -95,11 +97,14 @@ impl Following {
         begin: Begin,
         form: Form,
         send: mpsc::Sender<Shown>,
+        found: mpsc::UnboundedSender<u32>,
     ) -> Result<()> {
         let mut history =
             History::open(&self.registry, &self.known, &self.hosts, agent, begin, true).await?;
         let mut plain = Plain::new();
         let mut lines = Vec::new();
+        // Told once: from then on there are states in place of lines.
+        let mut found = Some(found);
         while let Some(record) = history.next().await? {
             let Some(bytes) = shown(&record) else {
                 continue;
@@ -111,6 +116,12 @@ impl Following {
                 continue;
             }
             plain.feed(bytes, &mut lines);
+            if plain.full_screen()
+                && let Some(found) = found.take()
+            {
+                // Nobody listens where the host could not be asked for its states.
+                let _ = found.send(agent);
+            }
             if !forward(agent, &mut lines, plain.full_screen(), &send).await {
                 return Ok(());
             }
@@ -123,7 +134,12 @@ impl Following {
     }
 
     /// Tells the states of full-screen programs as they change. Never returns: the agents' ends do.
-    async fn states(&self, agents: &[u32], send: &mpsc::Sender<Shown>) {
+    async fn states(
+        &self,
+        agents: &[u32],
+        send: &mpsc::Sender<Shown>,
+        finds: &mut mpsc::UnboundedReceiver<u32>,
+    ) {
         let mut changes = Changes::default();
         let watch = async {
             self.hosts
@@ -135,8 +151,19 @@ impl Following {
                 .await
         };
         if let Ok(mut watch) = watch.await {
-            while let Ok(status) = watch.next().await {
-                for (agent, state) in changes.of(&status, agents) {
+            let mut newest: Option<SessionStatus> = None;
+            loop {
+                tokio::select! {
+                    next = watch.next() => match next {
+                        Ok(status) => newest = Some(status),
+                        Err(_) => break,
+                    },
+                    Some(agent) = finds.recv() => {
+                        changes.drawn.insert(agent);
+                    }
+                }
+                let Some(status) = &newest else { continue };
+                for (agent, state) in changes.of(status, agents) {
                     if send.send(Shown::State { agent, state }).await.is_err() {
                         return;
                     }
@@ -216,15 +243,19 @@ async fn forward(
 
 /// Which full-screen agents' states are news.
 #[derive(Debug, Default)]
-struct Changes(BTreeMap<u32, AgentState>);
+struct Changes {
+    told: BTreeMap<u32, AgentState>,
+    /// Those whose output moves about the screen, though not on the alternate one.
+    drawn: BTreeSet<u32>,
+}
 
 impl Changes {
     fn of(&mut self, status: &SessionStatus, agents: &[u32]) -> Vec<(u32, AgentState)> {
         let mut news = Vec::new();
         for agent in &status.agents {
-            if agent.full_screen
+            if (agent.full_screen || self.drawn.contains(&agent.number))
                 && agents.contains(&agent.number)
-                && self.0.insert(agent.number, agent.state) != Some(agent.state)
+                && self.told.insert(agent.number, agent.state) != Some(agent.state)
             {
                 news.push((agent.number, agent.state));
             }
@@ -284,5 +315,7 @@ mod tests {
         now.agents[0].state = AgentState::Done;
         assert_eq!(changes.of(&now, &[2]), []);
         assert_eq!(changes.of(&now, &[1]), [(1, AgentState::Done)]);
+        changes.drawn.insert(2);
+        assert_eq!(changes.of(&now, &[1, 2]), [(2, AgentState::Working)]);
     }
 }

@@ -13,9 +13,7 @@ use crate::error::{Error, Result};
 use crate::model::SessionId;
 use crate::proto::Mux;
 use crate::provision::{BoxFuture, Ran, Remote, live_endpoint, quote};
-use crate::ssh::{
-    Ask, Connection, Flow, HostTrust, Overrides, Resolved, SshError, SshErrorKind, resolve,
-};
+use crate::ssh::{Ask, Connection, Flow, HostTrust, Overrides, Resolved, SshErrorKind, resolve};
 
 /// The most bytes of a command's output that are kept.
 const OUTPUT: u64 = 4 << 20;
@@ -214,7 +212,10 @@ impl HostConn {
         };
         match connection.streamlocal(&self.socket).await {
             Ok(channel) => Ok(Box::new(channel)),
-            Err(e) if e.kind == SshErrorKind::NotThere && !self.is_alive(connection).await => {
+            Err(e)
+                if e.kind == SshErrorKind::NotThere
+                    && self.is_alive(connection).await == Some(false) =>
+            {
                 Err(self.dead(e))
             }
             // OpenSSH says the same of what it forbids as of a socket that nobody listens on.
@@ -237,19 +238,20 @@ impl HostConn {
         Control::open(self.stream().await?, &self.session).await
     }
 
-    /// Whether its machine says that the host runs.
-    async fn is_alive(&self, connection: &Connection) -> bool {
+    /// Whether its machine says that the host runs; `None` where it could not be asked, which says nothing.
+    async fn is_alive(&self, connection: &Connection) -> Option<bool> {
         match &self.alive_command {
             Some(command) => run(connection, command, tokio::io::empty())
                 .await
-                .is_ok_and(|ran| ran.status == 0),
-            None => false,
+                .ok()
+                .map(|ran| ran.status == 0),
+            None => Some(false),
         }
     }
 
     fn dead(&self, why: impl std::error::Error + Send + Sync + 'static) -> Error {
         Error::connection(format!("the host of {} is not running", self.session))
-            .because(why)
+            .because(NoHost(Box::new(why)))
             .hint("run `remote logs` for its output, `remote restart` to start it again, or `remote prune`")
     }
 
@@ -266,9 +268,23 @@ impl HostConn {
 /// Whether an error means that the machine answers but no host listens there any more.
 pub fn host_is_dead(error: &Error) -> bool {
     let source = error.source.as_deref();
-    source
-        .and_then(|s| s.downcast_ref::<SshError>())
-        .is_some_and(|e| e.kind == SshErrorKind::NotThere)
+    source.is_some_and(|s| s.is::<NoHost>())
+}
+
+/// Marks the error of a machine that answers, and where no host listens.
+#[derive(Debug)]
+struct NoHost(Box<dyn std::error::Error + Send + Sync>);
+
+impl std::fmt::Display for NoHost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for NoHost {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source()
+    }
 }
 
 /// Runs a command to its end, both outputs collected.

@@ -29,6 +29,21 @@ struct State {
     marks: Vec<(usize, char)>,
     done: Vec<String>,
     full_screen: bool,
+    moved: Moved,
+}
+
+/// Where the cursor was last put, as far as that tells a program that draws from one that clears the screen
+/// before it writes lines, or whose terminal is set right before it starts again.
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
+enum Moved {
+    /// Nowhere since something was written.
+    #[default]
+    No,
+    Home,
+    /// To an address: whatever is written there next is drawn.
+    There,
+    /// All is erased, and home is where the cursor would be anyway.
+    Erased,
 }
 
 impl Plain {
@@ -80,6 +95,7 @@ fn advance(parser: &mut Parser, state: &mut State, mut bytes: &[u8]) {
         let text = text.strip_suffix(b"\r").unwrap_or(text);
         let simple = state.line.is_empty()
             && !state.cut
+            && state.moved == Moved::No
             && state.col == 0
             && text.len() <= MAX_LINE
             && text.iter().all(|c| matches!(c, 0x20..0x7f | b'\t'));
@@ -97,6 +113,9 @@ fn advance(parser: &mut Parser, state: &mut State, mut bytes: &[u8]) {
 
 impl State {
     fn put(&mut self, c: char) {
+        if matches!(std::mem::take(&mut self.moved), Moved::Home | Moved::There) {
+            self.full_screen = true;
+        }
         if self.col >= MAX_LINE {
             self.cut = true;
             return;
@@ -146,6 +165,26 @@ impl State {
         (self.col, self.cut) = (0, false);
     }
 
+    fn move_to(&mut self, row: u16, col: u16) {
+        self.moved = match (row.max(1), col.max(1), self.moved) {
+            (1, 1, Moved::Erased) => Moved::Erased,
+            (1, 1, _) => Moved::Home,
+            _ => Moved::There,
+        };
+    }
+
+    /// What was written before the screen was erased stays a line of its own.
+    fn erase_screen(&mut self, mode: u16) {
+        if mode >= 2 || (mode == 0 && self.moved == Moved::Home) {
+            if !self.line.is_empty() || self.cut {
+                self.end_line();
+            }
+            self.moved = Moved::Erased;
+        } else {
+            self.erase(mode);
+        }
+    }
+
     fn erase(&mut self, mode: u16) {
         match mode {
             0 => self.line.truncate(self.col),
@@ -167,7 +206,10 @@ impl Perform for State {
 
     fn execute(&mut self, byte: u8) {
         match byte {
-            b'\n' | 0x0b | 0x0c => self.end_line(),
+            b'\n' | 0x0b | 0x0c => {
+                self.moved = Moved::No;
+                self.end_line();
+            }
             b'\r' => self.col = 0,
             0x08 => self.col = self.col.saturating_sub(1),
             b'\t' => self.put('\t'),
@@ -187,17 +229,15 @@ impl Perform for State {
                 }
             }
             ('K', []) => self.erase(first),
-            ('J', []) => {
-                if first >= 2 {
-                    self.full_screen = true;
-                }
-                self.erase(first);
-            }
+            ('J', []) => self.erase_screen(first),
             ('G' | '`', []) => self.col = (n - 1).min(MAX_LINE),
             ('C' | 'a', []) => self.col = (self.col + n).min(MAX_LINE),
             ('D', []) => self.col = self.col.saturating_sub(n),
             // Up and down by a few lines is how progress of several things is shown; an address is more.
-            ('H' | 'f' | 'd' | 'r', []) => self.full_screen = true,
+            ('H' | 'f', []) => self.move_to(first, numbers.next().unwrap_or(1)),
+            ('d', []) => self.move_to(first.max(2), 1),
+            // Without numbers it undoes an earlier one.
+            ('r', []) => self.full_screen |= first > 0,
             ('A' | 'F', []) => self.full_screen |= n > 10,
             ('P', []) => {
                 let to = self.col.saturating_add(n).min(self.line.len());
@@ -283,6 +323,37 @@ mod tests {
             plain.full_screen()
         };
         assert!(full(b"\x1b[?1049h") && full(b"\x1b[5;5Hx"));
+        assert!(full(b"\x1b[Htop - 12:00\x1b[K\r\n") && full(b"\x1b[H\x1b[2J\x1b[3;1Hx"));
         assert!(!full(b"\x1b[2K\x1b[1A\x1b[31mred\r\n"));
+    }
+
+    #[test]
+    fn a_cleared_screen_is_no_full_screen_program() {
+        for clear in ["\x1b[H\x1b[2J\x1b[3J", "\x1b[2J\x1b[H", "\x1b[H\x1b[J"] {
+            let (mut plain, mut out) = (Plain::new(), Vec::new());
+            plain.feed(format!("one\r\ntwo{clear}three\r\n").as_bytes(), &mut out);
+            assert_eq!(out, ["one", "two", "three"], "{clear:?}");
+            assert!(!plain.full_screen(), "{clear:?}");
+        }
+    }
+
+    #[test]
+    fn a_terminal_set_right_for_the_next_program_is_no_full_screen_program() {
+        let size = crate::model::Size { cols: 20, rows: 4 };
+        for before in [
+            "one\r\n$ ",
+            "\x1b[2Jone\r\n",
+            "one\r\ntwo\r\nthree\r\nfour\r\nfive",
+        ] {
+            let mut screen = crate::mux::Screen::new(size);
+            screen.feed(before.as_bytes());
+            let mut plain = Plain::new();
+            let mut out = Vec::new();
+            plain.feed(before.as_bytes(), &mut out);
+            plain.feed(&screen.leave(), &mut out);
+            plain.feed(b"\r\nagain\r\n", &mut out);
+            assert!(!plain.full_screen(), "{before:?}");
+            assert_eq!(out.last().map(String::as_str), Some("again"));
+        }
     }
 }

@@ -170,16 +170,17 @@ impl From<russh::Error> for SshError {
 }
 
 impl From<SshError> for Error {
-    fn from(e: SshError) -> Self {
+    /// The SSH error stays its source, so that what to do about it can still be told.
+    fn from(mut e: SshError) -> Self {
         let kind = match e.kind {
             SshErrorKind::Config => Kind::Config,
             _ => Kind::Connection,
         };
         Self {
             kind,
-            message: e.message,
-            source: e.source,
-            hints: e.hints,
+            message: e.message.clone(),
+            hints: std::mem::take(&mut e.hints),
+            source: Some(Box::new(e)),
         }
     }
 }
@@ -204,5 +205,7 @@ mod tests {
         let shown: Error = no.into();
         assert_eq!(shown.kind, Kind::Connection);
         assert_eq!(shown.hints, ["run `ssh-add`"]);
+        let source = shown.source.as_deref().and_then(|s| s.downcast_ref());
+        assert!(source.is_some_and(|e: &SshError| e.kind == SshErrorKind::Auth));
     }
 }

@@ -354,7 +354,10 @@ impl Records {
             file: r.known_hosts.first().cloned(),
             strict: r.strict,
             hash: r.hash_known_hosts,
-            login: r.destination.clone(),
+            login: match r.port {
+                22 => r.destination.clone(),
+                port => format!("-p {port} {}", r.destination),
+            },
             name,
         }
     }

@@ -56,6 +56,12 @@ fn the_binary_goes_there_once_and_a_session_outlives_its_connection() {
     assert_eq!(ran.code, 5, "{}", ran.all());
     assert_eq!(ran.stdout.trim(), env.home().display().to_string());
     assert_eq!(names(), first, "not uploaded again");
+    let mut offered = env.remote(&["--", "remote", "attach", "fa"]);
+    offered
+        .env("COMPLETE", "bash")
+        .env("_CLAP_COMPLETE_INDEX", "2");
+    let offered = String::from_utf8(offered.output().unwrap().stdout).unwrap();
+    assert!(offered.contains("far"), "{offered}");
     env.ok(&["send", "far", "x"]);
     env.ok(&["terminate", "far", "--yes"]);
     assert_eq!(env.status("far")["presence"], "ended");

@@ -132,7 +132,16 @@ fn logs_follow_to_the_end() {
 fn agents_are_added_killed_and_started_again() {
     let env = TestEnv::new();
     let session = env.dispatch(&["--command", "sleep 1000"]);
-    env.dispatch(&["--into", &session, "--command", "sleep 1001"]);
+    let added = env.ok(&[
+        "dispatch",
+        "-d",
+        "--into",
+        &session,
+        "--command",
+        "sleep 1001",
+    ]);
+    assert_eq!(added.stdout.trim(), format!("{session}/2"));
+    assert_eq!(env.status(added.stdout.trim())["session"], session.as_str());
     let refused = env.run(&["kill", &session]);
     assert!(
         refused.code == 1 && refused.stderr.contains("has 2 agents"),
@@ -151,6 +160,45 @@ fn agents_are_added_killed_and_started_again() {
         "{}",
         none.all()
     );
+}
+
+#[test]
+fn what_is_over_is_removed_by_name() {
+    let env = TestEnv::new();
+    let over = env.dispatch(&["--command", "true"]);
+    let other = env.dispatch(&["--command", "true"]);
+    let live = env.dispatch(&["--command", "sleep 1000"]);
+    for session in [&over, &other] {
+        await_true("its end", SOON, || {
+            env.status(session)["presence"] == "ended"
+        });
+    }
+    let refused = env.run(&["prune", &live, "--yes"]);
+    assert!(
+        refused.code == 1 && refused.stderr.contains("remote terminate"),
+        "{}",
+        refused.all()
+    );
+    env.ok(&["prune", &over, "--yes"]);
+    assert_eq!(env.run(&["status", &over]).code, 1);
+    assert_eq!(env.status(&other)["presence"], "ended");
+}
+
+#[test]
+fn a_cleared_screen_and_a_restart_leave_lines_that_can_be_read() {
+    let env = TestEnv::new();
+    let session = env.dispatch(&["--command", "echo one; printf '\\033[H\\033[2J'; echo two"]);
+    await_true("its end", SOON, || {
+        env.status(&session)["presence"] == "ended"
+    });
+    env.ok(&["restart", &session]);
+    await_true("its end", SOON, || {
+        env.status(&session)["presence"] == "ended"
+    });
+    let logs = env.ok(&["logs", &session]);
+    let lines: Vec<&str> = logs.stdout.lines().filter(|l| !l.is_empty()).collect();
+    assert_eq!(lines, ["one", "two", "one", "two"]);
+    assert!(!logs.stderr.contains("full-screen"), "{}", logs.stderr);
 }
 
 #[test]
@@ -271,6 +319,15 @@ fn a_port_there_is_a_port_here() {
     kill(forward.id(), Signal::INT);
     let status = wait_child(&mut forward, SOON).expect("forward ends at Ctrl-C");
     assert_eq!(status.code(), Some(130));
+    // A port alone is one of the last session; it is taken here, and that is what is said.
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let refused = env.run(&["forward", &port]);
+    assert!(
+        refused.stderr.contains("cannot listen"),
+        "{}",
+        refused.all()
+    );
 }
 
 #[test]

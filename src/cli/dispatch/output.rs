@@ -1,5 +1,6 @@
 //! What a dispatch shows until its agents have ended.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use tokio::sync::mpsc;
@@ -51,8 +52,10 @@ pub async fn show(ctx: &Ctx, following: Following, agents: &[u32], json: bool) -
         printed = printed => printed?,
         () = interrupted() => {
             let id = &following.known.id;
-            ui.note(format!("\n{id} goes on. Come back with `remote attach {id}`, end it with `remote \
-                             terminate {id}`."));
+            let short = id.short();
+            ui.note(format!(
+                "\n{id} goes on; come back: `remote attach {short}`, end it: `remote terminate {short}`"
+            ));
             return Ok(ExitCode::from(130));
         }
     }
@@ -108,6 +111,8 @@ pub struct Printer {
     width: usize,
     /// A carriage return that may belong to a newline.
     held: bool,
+    /// Agents of which states are printed; why is said once.
+    drawing: BTreeSet<u32>,
 }
 
 impl Printer {
@@ -117,6 +122,7 @@ impl Printer {
             ui,
             width: widest.to_string().len(),
             held: false,
+            drawing: BTreeSet::new(),
         }
     }
 
@@ -137,7 +143,11 @@ impl Printer {
             Shown::Line { agent, text } => format!("{}{text}\n", self.prefix(*agent)).into_bytes(),
             Shown::State { agent, state } => {
                 let state = self.ui.paint(&state.to_string(), words::color(*state));
-                format!("{}[{state}]\n", self.prefix(*agent)).into_bytes()
+                let why = match self.drawing.insert(*agent) {
+                    true => "; a full-screen program: attach to see it",
+                    false => "",
+                };
+                format!("{}[{state}{why}]\n", self.prefix(*agent)).into_bytes()
             }
         }
     }
@@ -188,6 +198,8 @@ mod tests {
             agent: 12,
             state: AgentState::Done,
         };
+        let first = printer.render(&state);
+        assert!(first.starts_with(b"12 | [done; ") && first.ends_with(b"attach to see it]\n"));
         assert_eq!(printer.render(&state), b"12 | [done]\n");
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::cli::{Cell, Color, Table, Ui, age, words};
 use crate::client::status::{Presence, Report};
-use crate::model::{AgentStatus, AttachedClient, Millis, SessionStatus};
+use crate::model::{AgentStatus, AttachedClient, End, EndKind, Millis, SessionStatus};
 
 /// All there is to say about a session.
 pub fn lines(report: &Report, ui: &Ui, now: Millis) -> Vec<String> {
@@ -91,15 +91,17 @@ fn ends(status: &SessionStatus, report: &Report, field: &mut impl FnMut(&str, &s
     }
     match status.ends.split_first() {
         Some((next, others)) => {
-            field(
-                "next end",
-                &format!("{} ({})", words::end(next, status.now), next.why),
-            );
+            let told = |end: &End| {
+                let when = words::end(end, status.now);
+                match end.kind {
+                    // The word says why already.
+                    EndKind::Ttl => when,
+                    _ => format!("{when} ({})", end.why),
+                }
+            };
+            field("next end", &told(next));
             for end in others {
-                field(
-                    "",
-                    &format!("{} ({})", words::end(end, status.now), end.why),
-                );
+                field("", &told(end));
             }
         }
         None => field(

@@ -10,11 +10,10 @@ use tokio::sync::Mutex;
 use super::dial::{BoxFuture, Dial, DialError};
 use crate::client::control::ByteStream;
 use crate::client::link::Retry;
-use crate::client::reach::{HostConn, host_is_dead};
+use crate::client::reach::{HostConn, host_is_dead, reach};
 use crate::client::registry::{Known, Registry};
 use crate::error::{Error, Result};
-use crate::provision::live_endpoint;
-use crate::ssh::{self, Ask, Connection, HostTrust, Overrides, Resolved, SshError, resolve};
+use crate::ssh::{self, Ask, SshError};
 
 /// A host that is being replaced by a newer one is away for a moment; after so many dials it is dead.
 const AWAY: u32 = 6;
@@ -28,25 +27,14 @@ pub struct HostDial {
     away: AtomicU32,
 }
 
-/// Why there is no connection.
-enum Trouble {
-    Ssh(SshError),
-    Other(Error),
-}
-
 impl HostDial {
     /// Connects, asking `ask` where needed.
     ///
     /// # Errors
     /// The session is over, or its machine cannot be reached.
     pub async fn open(registry: Registry, known: Known, ask: Arc<dyn Ask>) -> Result<Self> {
-        known.must_live()?;
         let ask = Arc::new(Remembering::new(ask));
-        let host = match connect(&known, ask.clone()).await {
-            Ok(host) => host,
-            Err(Trouble::Ssh(e)) => return Err(e.into()),
-            Err(Trouble::Other(e)) => return Err(e),
-        };
+        let host = reach(&known, ask.clone()).await?;
         ask.quiet.store(true, Ordering::Relaxed);
         Ok(Self {
             registry,
@@ -74,14 +62,8 @@ impl HostDial {
                 let known = self.registry.resolve(self.known.id.as_str());
                 let known = known.map_err(|e| failed(Retry::Never, &e))?;
                 self.lives(&known)?;
-                let host = connect(&known, self.ask.clone()).await;
-                let host = host.map_err(|trouble| match trouble {
-                    Trouble::Ssh(e) => {
-                        let retry = retry(&e);
-                        failed(retry, &Error::from(e))
-                    }
-                    Trouble::Other(e) => failed(Retry::Soon, &e),
-                })?;
+                let host = reach(&known, self.ask.clone()).await;
+                let host = host.map_err(|e| failed(retry(&e), &e))?;
                 open.insert(host).clone()
             }
         };
@@ -131,43 +113,17 @@ fn failed(retry: Retry, e: &Error) -> DialError {
     }
 }
 
-fn retry(e: &SshError) -> Retry {
-    match e.retry() {
-        ssh::Retry::Soon => Retry::Soon,
-        ssh::Retry::Later => Retry::Later,
-        ssh::Retry::Never => Retry::Never,
+/// What SSH advises; whatever else stands in the way may pass.
+fn retry(e: &Error) -> Retry {
+    let source = e.source.as_deref();
+    match source.and_then(|s| s.downcast_ref::<SshError>()) {
+        Some(e) => match e.retry() {
+            ssh::Retry::Soon => Retry::Soon,
+            ssh::Retry::Later => Retry::Later,
+            ssh::Retry::Never => Retry::Never,
+        },
+        None => Retry::Soon,
     }
-}
-
-async fn connect(known: &Known, ask: Arc<Remembering>) -> std::result::Result<HostConn, Trouble> {
-    let (resolved, trust) = match (&known.ssh, &known.dir) {
-        (Some(place), _) => {
-            let resolved = resolve(&place.destination, &Overrides::default()).await;
-            (resolved.map_err(Trouble::Ssh)?, HostTrust::KnownHosts)
-        }
-        (None, Some(dir)) => {
-            let away = |what: &str| {
-                Trouble::Other(Error::connection(format!(
-                    "the host of {} {what}",
-                    known.label()
-                )))
-            };
-            let endpoint = live_endpoint(dir).ok_or_else(|| away("is not running"))?;
-            let (Some(port), Some(key), Some(user)) =
-                (endpoint.port, endpoint.host_key, endpoint.user)
-            else {
-                return Err(away("has no SSH server of its own"));
-            };
-            let resolved = Resolved::direct("127.0.0.1", port, &user, dir.client_key());
-            (resolved, HostTrust::Pinned(key))
-        }
-        (None, None) => {
-            let nowhere = format!("{} is nowhere", known.id);
-            return Err(Trouble::Other(Error::internal(nowhere)));
-        }
-    };
-    let connection = Connection::open(&resolved, &trust, ask).await;
-    HostConn::over(known, connection.map_err(Trouble::Ssh)?).map_err(Trouble::Other)
 }
 
 /// Asks a person once, and from then on repeats the answers.
