@@ -188,13 +188,9 @@ fn what_is_over_is_removed_by_name() {
 fn a_cleared_screen_and_a_restart_leave_lines_that_can_be_read() {
     let env = TestEnv::new();
     let session = env.dispatch(&["--command", "echo one; printf '\\033[H\\033[2J'; echo two"]);
-    await_true("its end", SOON, || {
-        env.status(&session)["presence"] == "ended"
-    });
+    env.ok(&["wait", &session]);
     env.ok(&["restart", &session]);
-    await_true("its end", SOON, || {
-        env.status(&session)["presence"] == "ended"
-    });
+    env.ok(&["wait", &session]);
     let logs = env.ok(&["logs", &session]);
     let lines: Vec<&str> = logs.stdout.lines().filter(|l| !l.is_empty()).collect();
     assert_eq!(lines, ["one", "two", "one", "two"]);
