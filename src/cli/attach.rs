@@ -18,8 +18,6 @@ use crate::model::{
 };
 use crate::proto::{Op, Outcome};
 
-/// Lines above the screen, unless told otherwise.
-const SCROLLBACK: u32 = 1000;
 /// The terminal's notices that are repeated once it is ours again.
 const NOTICES: usize = 5;
 
@@ -40,12 +38,14 @@ pub struct Args {
     /// Only look: nothing typed is sent, and the agent keeps its size
     #[arg(long, short)]
     read_only: bool,
-    /// A key that leaves at once, beside `~.`: `C-\`, or several like `C-b d`
+    /// A key that leaves at once, beside `~.`: `C-\`, or several like `C-b d` [default: `detach_key` of the
+    /// configuration]
     #[arg(long, value_name = "KEY")]
     detach_key: Option<DetachKey>,
-    /// Lines of earlier output to put above the screen, for scrolling back
-    #[arg(long, value_name = "LINES", default_value_t = SCROLLBACK)]
-    scrollback: u32,
+    /// Lines of earlier output to put above the screen, for scrolling back [default: `scrollback` of the
+    /// configuration, 1000]
+    #[arg(long, value_name = "LINES")]
+    scrollback: Option<u32>,
     /// No earlier output
     #[arg(long, conflicts_with = "scrollback")]
     no_scrollback: bool,
@@ -60,6 +60,22 @@ pub struct How {
     pub scrollback: u32,
 }
 
+impl How {
+    /// As the configuration has it.
+    pub fn configured(ctx: &Ctx) -> Result<Self> {
+        let key = ctx.config.detach_key().map(str::parse::<DetachKey>);
+        let key = key.transpose().map_err(|why| {
+            Error::config(format!("`detach_key` of the configuration: {why}"))
+                .hint("run `remote config show` to see where it comes from")
+        })?;
+        Ok(Self {
+            read_only: false,
+            detach_key: key,
+            scrollback: ctx.config.scrollback(),
+        })
+    }
+}
+
 pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
     let registry = Registry::open(&ctx.paths)?;
     let target = Target::find(&registry, args.target.as_ref())?;
@@ -69,15 +85,16 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
         Some(agent) => agent,
         None => the_one_that_matters(&known, &dial).await?,
     };
-    let how = How {
-        read_only: args.read_only,
-        detach_key: args.detach_key,
-        scrollback: if args.no_scrollback {
-            0
-        } else {
-            args.scrollback
-        },
-    };
+    let mut how = How::configured(ctx)?;
+    how.read_only = args.read_only;
+    if args.detach_key.is_some() {
+        how.detach_key = args.detach_key;
+    }
+    match args.scrollback {
+        Some(lines) => how.scrollback = lines,
+        None if args.no_scrollback => how.scrollback = 0,
+        None => {}
+    }
     join(ctx, &known, agent, how, dial).await
 }
 
@@ -89,11 +106,7 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
 pub async fn attach_to(ctx: &Ctx, known: &Known, agent: u32) -> Result<ExitCode> {
     let registry = Registry::open(&ctx.paths)?;
     let dial = HostDial::open(registry, known.clone(), person(ctx)).await?;
-    let how = How {
-        scrollback: SCROLLBACK,
-        ..How::default()
-    };
-    join(ctx, known, agent, how, dial).await
+    join(ctx, known, agent, How::configured(ctx)?, dial).await
 }
 
 async fn join(ctx: &Ctx, known: &Known, agent: u32, how: How, dial: HostDial) -> Result<ExitCode> {

@@ -16,6 +16,7 @@ use clap::{ArgAction, ValueEnum};
 use clap_complete::engine::ArgValueCandidates;
 use serde::Serialize;
 
+use super::attach::How;
 use super::stages::Stages;
 use super::target::{person, time};
 use super::{Ctx, allow, complete};
@@ -136,6 +137,8 @@ struct Detached<'a> {
 pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
     let registry = Registry::open(&ctx.paths)?;
     let ends = args.ends(ctx)?;
+    // What is wrong there is better said before anything runs.
+    How::configured(ctx)?;
     let (started, agents) = match &args.into {
         Some(into) => args.join(ctx, &registry, into).await?,
         None => args.begin(ctx, &registry, ends).await?,

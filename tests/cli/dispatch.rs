@@ -92,10 +92,8 @@ fn ctrl_c_leaves_the_session_running_and_says_how_to_come_back() {
     assert_eq!(terminal.wait_exit(), 130);
     let shown = terminal.text().join("\n");
     let session = session_in(&shown).expect("the session's name");
-    assert!(
-        shown.contains(&format!("remote attach {session}")),
-        "{shown}"
-    );
+    let short = session.trim_start_matches("session-");
+    assert!(shown.contains(&format!("remote attach {short}")), "{shown}");
     let live = env.status(&session);
     assert_eq!(live["presence"], "live");
     env.ok(&["terminate", &session, "--yes"]);
@@ -111,7 +109,8 @@ fn a_dead_client_does_not_hurt_the_agent() {
         .spawn()
         .unwrap();
     await_true("the session", SOON, || {
-        env.run(&["status", "long"]).code == 0
+        let status = env.run(&["status", "long", "--json"]);
+        status.code == 0 && status.stdout.contains("\"live\"")
     });
     super::common::process::kill(child.id(), Signal::KILL);
     child.wait().unwrap();

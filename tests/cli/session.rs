@@ -163,6 +163,25 @@ fn agents_are_added_killed_and_started_again() {
 }
 
 #[test]
+fn the_configured_key_leaves_and_a_wrong_one_is_refused_before_anything_starts() {
+    let mut env = TestEnv::new();
+    let session = env.dispatch(&["--command", ECHO]);
+    env.set("REMOTE_DETACH_KEY", "C-]");
+    let mut terminal = env.attach(&session, size(60, 12));
+    terminal.wait_text("ready");
+    terminal.send("half a line\x1d");
+    assert_eq!(terminal.wait_exit(), 0);
+    env.set("REMOTE_DETACH_KEY", "no key");
+    let refused = env.run(&["dispatch", "--command", "true"]);
+    assert!(
+        refused.code == 2 && refused.stderr.contains("names no key"),
+        "{}",
+        refused.all()
+    );
+    assert_eq!(env.run(&["status", "--all"]).stdout.lines().count(), 2);
+}
+
+#[test]
 fn what_is_over_is_removed_by_name() {
     let env = TestEnv::new();
     let over = env.dispatch(&["--command", "true"]);
@@ -188,13 +207,9 @@ fn what_is_over_is_removed_by_name() {
 fn a_cleared_screen_and_a_restart_leave_lines_that_can_be_read() {
     let env = TestEnv::new();
     let session = env.dispatch(&["--command", "echo one; printf '\\033[H\\033[2J'; echo two"]);
-    await_true("its end", SOON, || {
-        env.status(&session)["presence"] == "ended"
-    });
+    env.ok(&["wait", &session]);
     env.ok(&["restart", &session]);
-    await_true("its end", SOON, || {
-        env.status(&session)["presence"] == "ended"
-    });
+    env.ok(&["wait", &session]);
     let logs = env.ok(&["logs", &session]);
     let lines: Vec<&str> = logs.stdout.lines().filter(|l| !l.is_empty()).collect();
     assert_eq!(lines, ["one", "two", "one", "two"]);
