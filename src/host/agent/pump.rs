@@ -148,13 +148,14 @@ impl Agent {
                 let apply = client.attachment.take_input(number, scene, now);
                 client.ack.get_or_insert(now);
                 if apply {
-                    self.process.type_in(&bytes);
-                    self.belief.typed(now_ms());
-                    // A terminal that loses the focus says so by itself: nobody typed.
+                    // The size comes first: what is typed may ask for it. A terminal that loses the focus
+                    // says so by itself: nobody typed.
                     if *bytes != *b"\x1b[O" {
                         self.clients.note_typed(index);
                         self.fit();
                     }
+                    self.process.type_in(&bytes);
+                    self.belief.typed(now_ms());
                 }
             }
             ToHost::Credit { consumed, window } => client.attachment.credit(consumed, window, now),
