@@ -35,15 +35,16 @@ pub fn measure(lab: &Lab) -> Vec<Section> {
         goals: Vec::new(),
     };
     let proxy = Proxy::to(lab.sshd.port);
-    lab.client.use_sshd(&lab.sshd, proxy.port);
     for peer in peers {
         let (command, session) = session(lab, peer);
         let near = median((0..ROUNDS).map(|_| first_paint(command())).collect());
         let mut values = vec![ms(near)];
         if peer != Peer::RemoteLocal {
+            lab.client.use_sshd(&lab.sshd, proxy.port);
             proxy.delay(ROUND_TRIP / 2);
             let far = median((0..3).map(|_| first_paint(command())).collect());
             proxy.delay(Duration::ZERO);
+            lab.client.use_sshd(&lab.sshd, lab.sshd.port);
             values.push(ms(far.saturating_sub(near)) / ms(ROUND_TRIP));
         }
         section.rows.push(Row::new(peer.name(), &values));
@@ -52,7 +53,6 @@ pub fn measure(lab: &Lab) -> Vec<Section> {
         }
         lab.sweep();
     }
-    lab.client.use_sshd(&lab.sshd, lab.sshd.port);
     for (peer, why) in missing {
         section.rows.push(Row::missing(peer.name(), why));
     }

@@ -285,6 +285,8 @@ fn read_side(mut from: TcpStream, way: Way, index: usize, shared: &Shared) {
         }
         drop(state);
         let n = from.read(&mut buf).unwrap_or(0);
+        // A line has no opinion about when to acknowledge; this end of a connection would wait 40 ms.
+        let _ = rustix::net::sockopt::set_tcp_quickack(&from, true);
         let mut state = lock(shared);
         let due = Instant::now() + state.delay;
         let lane = state.pairs[index].lane_mut(way);
