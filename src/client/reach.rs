@@ -134,6 +134,11 @@ impl Hosts {
         self.open.lock().await.insert(id, host);
     }
 
+    /// The one to this session, where it is open already and meant for several streams.
+    pub async fn open(&self, id: &SessionId) -> Option<HostConn> {
+        self.open.lock().await.get(id).cloned()
+    }
+
     /// [`reach`], over the connection there is.
     ///
     /// # Errors

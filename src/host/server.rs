@@ -14,6 +14,7 @@ use super::agent::Command;
 use super::control;
 use super::hub::Hub;
 use super::scrollback;
+use crate::model::now_ms;
 use crate::proto::{Attach, Conn, FrameError, Notice, ToClient, ToHost};
 
 /// For the hellos and the first request.
@@ -121,8 +122,13 @@ async fn attached(
     hub: &Arc<Hub>,
     access: Access,
     mut conn: Conn<UnixStream, ToHost, ToClient>,
-    attach: Attach,
+    mut attach: Attach,
 ) -> Result<(), FrameError> {
+    if attach.agent == 0
+        && let Some(agent) = hub.status(now_ms()).most_wanted()
+    {
+        attach.agent = agent;
+    }
     let agent = match (access, hub.agent(attach.agent)) {
         (Access::Agent, _) => Err("an agent cannot attach to another".to_owned()),
         (Access::Owner, Err(e)) => Err(match e.hint {

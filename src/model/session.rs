@@ -232,3 +232,17 @@ pub struct SessionStatus {
     /// The host's `remote` version.
     pub version: String,
 }
+
+impl SessionStatus {
+    /// The agent that a person most likely means: one that waits for an answer, else the first that lives,
+    /// else the first.
+    pub fn most_wanted(&self) -> Option<u32> {
+        let rank = |a: &AgentStatus| match a.state {
+            AgentState::Blocked { .. } => 0,
+            state if !state.is_over() => 1,
+            _ => 2,
+        };
+        let first = self.agents.iter().min_by_key(|a| (rank(a), a.number));
+        first.map(|a| a.number)
+    }
+}

@@ -37,7 +37,14 @@ pub async fn show(ctx: &Ctx, following: Following, agents: &[u32], json: bool) -
         && ui.out_is_terminal()
         && ui.in_is_terminal()
     {
-        match attach::attach_to(ctx, &following.known, agent).await {
+        match attach::attach_to(
+            ctx,
+            &following.known,
+            agent,
+            following.hosts.open(&following.known.id).await,
+        )
+        .await
+        {
             // It had ended before we were there: what it wrote is still to be shown.
             Err(e) if e.kind == Kind::Connection && is_over(&following) => {}
             outcome => return outcome,

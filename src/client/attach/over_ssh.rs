@@ -28,13 +28,21 @@ pub struct HostDial {
 }
 
 impl HostDial {
-    /// Connects, asking `ask` where needed.
+    /// Connects, asking `ask` where needed; over `host` where that is open already.
     ///
     /// # Errors
     /// The session is over, or its machine cannot be reached.
-    pub async fn open(registry: Registry, known: Known, ask: Arc<dyn Ask>) -> Result<Self> {
+    pub async fn open(
+        registry: Registry,
+        known: Known,
+        ask: Arc<dyn Ask>,
+        host: Option<HostConn>,
+    ) -> Result<Self> {
         let ask = Arc::new(Remembering::new(ask));
-        let host = reach(&known, ask.clone()).await?;
+        let host = match host {
+            Some(host) => host,
+            None => reach(&known, ask.clone()).await?,
+        };
         ask.quiet.store(true, Ordering::Relaxed);
         Ok(Self {
             registry,
@@ -43,11 +51,6 @@ impl HostDial {
             open: Mutex::new(Some(host)),
             away: AtomicU32::new(0),
         })
-    }
-
-    /// The connection, while it is the first one.
-    pub async fn host(&self) -> Option<HostConn> {
-        self.open.lock().await.clone()
     }
 
     async fn stream(&self, refresh: bool) -> std::result::Result<Box<dyn ByteStream>, DialError> {

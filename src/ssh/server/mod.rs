@@ -20,11 +20,12 @@ use std::time::Duration;
 use russh::keys::{PrivateKey, PublicKey};
 use russh::server::{self, Handle};
 use russh::{Disconnect, MethodKind, MethodSet, Preferred, Sig, SshId, compression};
+use tokio::io::BufReader;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use super::BoxFuture;
-use super::connect::{WINDOW, cipher_order, kex_order};
+use super::connect::{READ_AHEAD, WINDOW, cipher_order, kex_order};
 use super::guard::Guarded;
 use crate::model::Size;
 use handler::ServerHandler;
@@ -133,7 +134,7 @@ async fn connection(
     mut stopped: tokio::sync::watch::Receiver<bool>,
 ) {
     let _ = stream.set_nodelay(true);
-    let (stream, switch) = Guarded::new(stream);
+    let (stream, switch) = Guarded::new(BufReader::with_capacity(READ_AHEAD, stream));
     let logged_in = Arc::new(AtomicBool::new(false));
     let handler = ServerHandler::new(config, Arc::clone(&logged_in));
     let login_by = tokio::time::Instant::now() + LOGIN_TIME;
