@@ -102,6 +102,7 @@ pub async fn start(
         ends: order.ends,
         agents: order.agents,
         price_microusd_per_hour: 0,
+        budget_microusd: None,
     };
     let keys = match order.place {
         Place::Local => Some(fresh_keys()?),
@@ -111,7 +112,11 @@ pub async fn start(
         steps(&format!("connect {destination}"));
     }
     let (compute, connection) = provider(paths, &order.place, ask).await?;
-    let mut launch = Launch { spec, keys };
+    let mut launch = Launch {
+        spec,
+        keys,
+        wish: None,
+    };
     launch.spec.price_microusd_per_hour = compute.price(&launch.spec).await?.microusd_per_hour;
     steps("start");
     let endpoint = compute.launch(&launch, steps).await?;

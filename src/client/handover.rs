@@ -58,6 +58,7 @@ pub fn record(registry: &Registry, spec: &SessionSpec, endpoint: &Endpoint) -> R
             dir: endpoint.dir.clone(),
             socket: endpoint.socket.clone(),
             binary: endpoint.binary.clone(),
+            login: None,
         },
         last: Some(SessionStatus {
             spec: spec.clone(),
@@ -71,6 +72,8 @@ pub fn record(registry: &Registry, spec: &SessionSpec, endpoint: &Endpoint) -> R
         }),
         last_seen: now_ms(),
         lost: false,
+        rented: None,
+        launch: None,
     })
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::Paths;
 use crate::error::{Context, Result};
 use crate::model::{Millis, SessionId, SessionStatus};
-use crate::provision::write_atomically;
+use crate::provision::{Launch, PinnedLogin, Rented, write_atomically};
 
 /// Where an `ssh` session lives.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +22,9 @@ pub struct SshPlace {
     /// The `remote` binary there.
     #[serde(default)]
     pub binary: String,
+    /// How to log in where ssh's own configuration knows nothing of it: an EC2 machine.
+    #[serde(default)]
+    pub login: Option<PinnedLogin>,
 }
 
 /// One session as it was last seen.
@@ -38,6 +41,12 @@ pub struct Entry {
     /// Its machine answered, and no host ran there.
     #[serde(default)]
     pub lost: bool,
+    /// The rented machine, as its provider last told of it.
+    #[serde(default)]
+    pub rented: Option<Rented>,
+    /// A launch that is not through: what was asked for, so that it can be finished or ended.
+    #[serde(default)]
+    pub launch: Option<Launch>,
 }
 
 /// The directory of entries.

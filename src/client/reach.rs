@@ -12,8 +12,10 @@ use super::registry::Known;
 use crate::error::{Error, Result};
 use crate::model::SessionId;
 use crate::proto::Mux;
-use crate::provision::{BoxFuture, Ran, Remote, live_endpoint, quote};
-use crate::ssh::{Ask, Connection, Flow, HostTrust, Overrides, Resolved, SshErrorKind, resolve};
+use crate::provision::{BoxFuture, PinnedLogin, Ran, Remote, live_endpoint, quote};
+use crate::ssh::{
+    Ask, Connection, Flow, HostTrust, Overrides, Resolved, SshError, SshErrorKind, resolve,
+};
 
 /// The most bytes of a command's output that are kept.
 const OUTPUT: u64 = 4 << 20;
@@ -51,6 +53,9 @@ pub async fn connect_bulk(known: &Known, ask: Arc<dyn Ask>) -> Result<Connection
 
 async fn connect_with(known: &Known, ask: Arc<dyn Ask>, flow: Flow) -> Result<Connection> {
     if let Some(place) = &known.ssh {
+        if let Some(login) = &place.login {
+            return Ok(dial_pinned(login, ask, flow).await?);
+        }
         return dial(&place.destination, ask, flow).await;
     }
     let dir = known
@@ -79,9 +84,29 @@ async fn connect_with(known: &Known, ask: Arc<dyn Ask>, flow: Flow) -> Result<Co
                 .map_or_else(|| "somebody".to_owned(), |s| s.owner)
         )));
     };
-    let resolved = Resolved::direct("127.0.0.1", port, &user, dir.client_key());
-    let trust = HostTrust::Pinned(host_key);
-    Ok(Connection::open_with(&resolved, &trust, ask, flow).await?)
+    let login = PinnedLogin {
+        address: "127.0.0.1".to_owned(),
+        port,
+        user,
+        host_key,
+        identity: dir.client_key(),
+    };
+    Ok(dial_pinned(&login, ask, flow).await?)
+}
+
+/// Opens an SSH connection to a server whose key is known beforehand.
+///
+/// # Errors
+/// What SSH says; another key is refused.
+pub async fn dial_pinned(
+    login: &PinnedLogin,
+    ask: Arc<dyn Ask>,
+    flow: Flow,
+) -> std::result::Result<Connection, SshError> {
+    let identity = login.identity.clone();
+    let resolved = Resolved::direct(&login.address, login.port, &login.user, identity);
+    let trust = HostTrust::Pinned(login.host_key.clone());
+    Connection::open_with(&resolved, &trust, ask, flow).await
 }
 
 /// Opens an SSH connection as `ssh DESTINATION` would.

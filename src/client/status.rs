@@ -295,6 +295,7 @@ pub(super) mod tests {
                 ends: Ends::default(),
                 agents: Vec::new(),
                 price_microusd_per_hour: 0,
+                budget_microusd: None,
             },
             attached: Vec::new(),
             ends: Vec::new(),

@@ -109,6 +109,9 @@ pub struct SessionSpec {
     /// $/h in micro-dollars; 0 where nothing costs.
     #[serde(default)]
     pub price_microusd_per_hour: u64,
+    /// What the session may cost in all, in micro-dollars; the host ends it before it costs more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget_microusd: Option<u64>,
 }
 
 /// How to reach a running host; written by the host as `endpoint.json` once it listens.

@@ -65,6 +65,7 @@ fn status() -> SessionStatus {
             ends: Ends::default(),
             agents: vec![spec()],
             price_microusd_per_hour: 0,
+            budget_microusd: None,
         },
         agents: vec![agent_status()],
         attached: Vec::new(),

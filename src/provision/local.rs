@@ -15,8 +15,8 @@ use tokio::process::{Child, Command};
 
 use super::program::find_program;
 use super::{
-    BoxFuture, Compute, Endpoint, Launch, Login, Machine, MachineState, Price, ProvisionError,
-    Steps,
+    BoxFuture, Compute, Endpoint, Launch, Login, Machine, MachineState, PinnedLogin, Price,
+    ProvisionError, Steps,
 };
 use crate::config::SessionDir;
 use crate::model::{HostEndpoint, SessionId, SessionSpec};
@@ -121,12 +121,13 @@ impl Local {
         let host: HostEndpoint = serde_json::from_slice(&text)
             .map_err(|e| ProvisionError::io("read", &path)(e.into()))?;
         let login = match (host.port, host.host_key, host.user) {
-            (Some(port), Some(host_key), Some(user)) => Login::Loopback {
+            (Some(port), Some(host_key), Some(user)) => Login::Pinned(PinnedLogin {
+                address: "127.0.0.1".to_owned(),
                 port,
                 user,
                 host_key,
                 identity: dir.client_key(),
-            },
+            }),
             _ => Login::Ssh {
                 destination: String::new(),
             },
@@ -160,6 +161,7 @@ impl Local {
                 None => MachineState::Gone,
             },
             launched: spec.created,
+            rented: None,
         })
     }
 }

@@ -263,6 +263,7 @@ impl From<Listed> for Machine {
                 None => MachineState::Gone,
             },
             launched: listed.spec.created,
+            rented: None,
         }
     }
 }

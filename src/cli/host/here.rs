@@ -135,8 +135,10 @@ mod tests {
                 ends: Ends::default(),
                 agents: ["", "work", "~/work", "/srv"].map(agent).to_vec(),
                 price_microusd_per_hour: 0,
+                budget_microusd: None,
             },
             keys: None,
+            wish: None,
         };
         settle(&mut launch, Path::new("/home/me"), Some("/x:/y".into()));
         let dirs: Vec<_> = launch.spec.agents.iter().map(|a| a.cwd.clone()).collect();

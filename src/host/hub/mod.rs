@@ -444,6 +444,7 @@ mod tests {
             ends: Ends::default(),
             agents: Vec::new(),
             price_microusd_per_hour: 0,
+            budget_microusd: None,
         };
         let (dir, socket) = (SessionDir::new(dir), dir.join("agent.sock"));
         Hub::new(spec, dir, socket, BTreeMap::new(), 1, false).0

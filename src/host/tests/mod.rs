@@ -76,6 +76,7 @@ impl Session {
             ends,
             agents,
             price_microusd_per_hour: 0,
+            budget_microusd: None,
         };
         files::write_json(&dir.spec(), &spec).expect("written");
         let mut session = Self::over(dir).await;
