@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use russh::keys::ssh_key::LineEnding;
 
-use super::handover::{provider, record};
+use super::handover::{begin, provider, record};
 use super::reach::HostConn;
 use super::registry::{Known, Registry};
-use crate::config::Paths;
+use crate::config::{Config, Paths};
 use crate::error::{Context, Error, Result};
 use crate::model::{AgentSpec, Ends, Millis, SessionId, SessionSpec};
-use crate::provision::{Binaries, Keys, Launch, Steps};
+use crate::provision::{Binaries, Keys, Launch, MachineWish, Steps};
 use crate::ssh::{Ask, keys};
 
 /// The shortest and the longest TTL.
@@ -27,6 +27,17 @@ pub enum Place {
         destination: String,
         binaries: Binaries,
     },
+    /// A machine that is rented for the session.
+    Ec2(Box<Cloud>),
+}
+
+/// With whose account, and where.
+#[derive(Debug, Clone)]
+pub struct Cloud {
+    pub config: Config,
+    /// Another region than the configured one.
+    pub region: Option<String>,
+    pub binaries: Binaries,
 }
 
 impl Place {
@@ -34,6 +45,7 @@ impl Place {
         match self {
             Self::Local => "local",
             Self::Ssh { .. } => "ssh",
+            Self::Ec2(_) => "ec2",
         }
     }
 }
@@ -46,6 +58,9 @@ pub struct Order {
     pub place: Place,
     pub ends: Ends,
     pub agents: Vec<AgentSpec>,
+    /// What to rent, where a machine is rented.
+    pub wish: Option<MachineWish>,
+    pub budget_microusd: Option<u64>,
 }
 
 /// A session that has begun.
@@ -102,11 +117,11 @@ pub async fn start(
         ends: order.ends,
         agents: order.agents,
         price_microusd_per_hour: 0,
-        budget_microusd: None,
+        budget_microusd: order.budget_microusd,
     };
     let keys = match order.place {
         Place::Local => Some(fresh_keys()?),
-        Place::Ssh { .. } => None,
+        Place::Ssh { .. } | Place::Ec2(_) => None,
     };
     if let Place::Ssh { destination, .. } = &order.place {
         steps(&format!("connect {destination}"));
@@ -115,11 +130,23 @@ pub async fn start(
     let mut launch = Launch {
         spec,
         keys,
-        wish: None,
+        wish: order.wish,
     };
     launch.spec.price_microusd_per_hour = compute.price(&launch.spec).await?.microusd_per_hour;
+    if launch.wish.is_some() {
+        // Should this process end now, the next one knows what it had begun.
+        begin(registry, &launch)?;
+    }
     steps("start");
-    let endpoint = compute.launch(&launch, steps).await?;
+    let endpoint = match compute.launch(&launch, steps).await {
+        Ok(endpoint) => endpoint,
+        Err(e) => {
+            if launch.wish.is_some() {
+                registry.ledger().remove(&launch.spec.id)?;
+            }
+            return Err(e.into());
+        }
+    };
     record(registry, &launch.spec, &endpoint)?;
     let known = registry.resolve(launch.spec.id.as_str())?;
     let host = match connection {

@@ -10,8 +10,8 @@ use crate::error::{Context, Result};
 use crate::model::{Millis, SessionId, SessionStatus};
 use crate::provision::{Launch, PinnedLogin, Rented, write_atomically};
 
-/// Where an `ssh` session lives.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Where a session lives that another machine holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SshPlace {
     /// What one would type after `ssh`.
     pub destination: String,

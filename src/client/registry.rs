@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::config::{Paths, SessionDir};
 use crate::error::{Context, Error, Result};
 use crate::model::{Millis, SessionId, SessionSpec, SessionStatus};
-use crate::provision::{live_endpoint, write_atomically};
+use crate::provision::{Rented, live_endpoint, write_atomically};
 
 use super::ledger::{Entry, Ledger, SshPlace};
 
@@ -23,6 +23,8 @@ pub struct Known {
     pub dir: Option<SessionDir>,
     /// Where it is, where that is another machine.
     pub ssh: Option<SshPlace>,
+    /// The rented machine, as its provider last told of it.
+    pub rented: Option<Rented>,
     /// What its host said last.
     pub last: Option<SessionStatus>,
     /// When that was.
@@ -210,6 +212,7 @@ fn from_dir(id: SessionId, dir: SessionDir) -> Option<Known> {
         last,
         dir: Some(dir),
         ssh: None,
+        rented: None,
     })
 }
 
@@ -220,6 +223,7 @@ fn from_entry(entry: Entry) -> Known {
         provider: entry.provider,
         dir: None,
         ssh: Some(entry.ssh),
+        rented: entry.rented,
         created: entry
             .last
             .as_ref()

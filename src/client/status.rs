@@ -315,6 +315,7 @@ pub(super) mod tests {
             provider: "local".into(),
             dir: None,
             ssh: None,
+            rented: None,
             last: None,
             last_seen: 3,
             created: 0,
