@@ -155,8 +155,8 @@ async fn start(
         started,
         version: hub.version.to_owned(),
     };
-    let written = files::write_json(&dir.last(), &hub.status(now_ms()))
-        .and_then(|()| files::write_json(&dir.endpoint(), &endpoint));
+    let written = files::write_json_often(&dir.last(), &hub.status(now_ms()))
+        .and_then(|()| files::write_json_often(&dir.endpoint(), &endpoint));
     match written {
         // Agents run already, and the earlier binary's files still say where: no reason to end them.
         Err(e) if upgraded => hub.warn(format!("the session's files cannot be written: {e}")),
@@ -249,7 +249,13 @@ impl Host {
             self.hub
                 .warn(format!("session.json cannot be written: {e}"));
         }
-        if let Err(e) = files::write_json(&self.dir.last(), &self.hub.status(now_ms())) {
+        let status = self.hub.status(now_ms());
+        let written = if status.ended.is_some() {
+            files::write_json(&self.dir.last(), &status)
+        } else {
+            files::write_json_often(&self.dir.last(), &status)
+        };
+        if let Err(e) = written {
             self.hub.warn(format!("last.json cannot be written: {e}"));
         }
     }

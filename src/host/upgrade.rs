@@ -154,7 +154,7 @@ pub async fn upgrade(
             agents,
         };
         hub.save_spec()?;
-        files::write_json(&state_file, &state)
+        files::write_json_often(&state_file, &state)
     });
     if let Err(e) = saved {
         lock.take_back();
