@@ -13,7 +13,7 @@ use super::fitting::fit;
 use super::hub::{Hub, Order};
 use super::logs::{self, Range};
 use super::server::{Access, closed};
-use super::wrapup;
+use super::{upgrade, wrapup};
 use crate::model::{AgentSpec, AgentState, Millis, now_ms};
 use crate::proto::{
     Conn, ErrorCode, Event, FrameError, Op, Outcome, Reply, Request, Sender, ToClient, ToHost,
@@ -225,8 +225,14 @@ async fn perform(
             lines: ask(hub, agent, |done| Command::Screen { done }).await?,
         }),
         Op::Upgrade { path } => {
+            let version = upgrade::verify(hub, &path).await?;
             let (done, wait) = oneshot::channel();
-            hub.order(Order::Upgrade { path, done }).await?;
+            let order = Order::Upgrade {
+                path,
+                version,
+                done,
+            };
+            hub.order(order).await?;
             wait.await.unwrap_or(Ok(()))?;
             Ok(Outcome::Done)
         }

@@ -13,7 +13,7 @@ use super::lock::{self, Lock};
 use super::processes::{self, CpuWatch};
 use super::server::{Access, accept, bind};
 use super::startup::{self, Signals};
-use super::{agent, embedded, environment, files, logfile, upgrade, wrapup};
+use super::{agent, embedded, environment, files, logfile, strays, upgrade, wrapup};
 use crate::config::SessionDir;
 use crate::error::{Context, Result};
 use crate::model::{EndKind, Ended, HostEndpoint, SessionSpec, SessionStatus, now_ms};
@@ -105,6 +105,10 @@ async fn start(
 
     let old_port = handed.as_ref().and_then(|h| h.port);
     let mut handed = handed.map(|h| h.agents).unwrap_or_default();
+    if upgraded {
+        let known: Vec<u32> = handed.iter().filter_map(|h| h.pid).collect();
+        tokio::spawn(strays::end(hub.clone(), strays::find(&known)));
+    }
     for spec in agents {
         let number = spec.number;
         match handed.iter().position(|h| h.number == number) {
@@ -225,9 +229,10 @@ impl Host {
                 Ok(()) = changes.changed() => unsaved = true,
                 Some(order) = self.orders.recv() => match order {
                     Order::Terminate { why, done } => return asked(why, done),
-                    Order::Upgrade { path, done } => {
+                    Order::Upgrade { path, version, done } => {
                         self.save();
-                        upgrade::upgrade(&self.hub, &self.dir, &self.lock, self.port, &path, done).await;
+                        let to = (path.as_str(), version.as_str());
+                        upgrade::upgrade(&self.hub, &self.dir, &self.lock, self.port, to, done).await;
                     }
                 },
                 name = signals.asked_to_end() => return End {

@@ -55,13 +55,8 @@ impl Agent {
             Command::Cpu => self.belief.cpu(now_ms()),
             Command::HandOver { done, back } => {
                 self.clients.flush_now().await;
-                let handed = self.hand_over();
-                let ready = handed.is_ok();
-                if done.send(handed).is_ok() && ready {
+                if done.send(self.hand_over()).is_ok() {
                     let _ = back.await;
-                }
-                if let Some(pty) = self.process.pty() {
-                    pty.take_back();
                 }
             }
             Command::Finish => self.finishing = Some(now.saturating_add(LAST_OUTPUT)),

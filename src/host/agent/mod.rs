@@ -72,7 +72,7 @@ pub enum Command {
     Cpu,
     /// Stop and tell everything; go on when `back` resolves (it does only if the new binary did not start).
     HandOver {
-        done: oneshot::Sender<Result<Handed, String>>,
+        done: oneshot::Sender<Handed>,
         back: oneshot::Receiver<()>,
     },
     /// The session is over: let the clients have the rest, then end.

@@ -128,7 +128,6 @@ impl Agent {
 
     /// A client's stream did something.
     pub(super) fn client(&mut self, index: usize, event: Event, now: Duration) {
-        let scene = self.scene();
         let message = match event {
             Event::Flushed => return,
             Event::Gone(error) => {

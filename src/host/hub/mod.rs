@@ -2,7 +2,7 @@
 //! reach them. Everything here is short and synchronous under one lock; nobody waits while holding it.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{mpsc, watch};
 
@@ -16,6 +16,7 @@ use crate::model::{
     AgentSpec, AgentStatus, Ended, Millis, SessionId, SessionSpec, SessionStatus, now_ms,
 };
 use crate::proto::{ErrorCode, WireError};
+use crate::ssh::server::Gate;
 use inner::{Entry, Inner};
 pub use inner::{Order, Report, Written};
 
@@ -32,6 +33,8 @@ pub struct Hub {
     pub env: BTreeMap<String, String>,
     pub started: Millis,
     pub version: &'static str,
+    /// Whatever the host starts is started through it.
+    pub gate: Arc<Gate>,
     revived: bool,
 }
 
@@ -69,6 +72,7 @@ impl Hub {
             env,
             started,
             version: env!("CARGO_PKG_VERSION"),
+            gate: Arc::default(),
             revived,
         };
         (hub, receive)
@@ -272,10 +276,11 @@ impl Hub {
             ));
         }
         if inner.frozen {
-            return Err(
-                WireError::new(ErrorCode::Io, format!("{} is being upgraded", self.id))
-                    .hint("do it again in a moment"),
-            );
+            return Err(WireError::new(
+                ErrorCode::Upgrading,
+                format!("{} is being upgraded", self.id),
+            )
+            .hint("do it again in a moment"));
         }
         if spec.number == 0 {
             let last = inner.spec.agents.iter().map(|a| a.number).max();

@@ -4,6 +4,7 @@
 
 mod bridge;
 mod forward;
+mod gate;
 mod handler;
 mod policy;
 mod session;
@@ -27,6 +28,7 @@ use super::BoxFuture;
 use super::connect::{WINDOW, cipher_order, kex_order};
 use super::guard::Guarded;
 use crate::model::Size;
+pub use gate::Gate;
 use handler::ServerHandler;
 
 /// What the server serves, and to whom.
@@ -43,6 +45,8 @@ pub struct Config {
     pub cwd: PathBuf,
     /// Gives terminals; without it, requests for one are refused.
     pub pty: Option<Arc<dyn SpawnPty>>,
+    /// Every command and shell is started through it.
+    pub gate: Arc<Gate>,
 }
 
 /// Starts programs in terminals.

@@ -55,6 +55,7 @@ impl Local {
             ]),
             cwd: dir.path().to_owned(),
             pty: Some(Arc::new(Terminals)),
+            gate: Arc::default(),
         };
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(server::serve(listener, config, async {
