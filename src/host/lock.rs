@@ -88,6 +88,10 @@ pub fn remove_endpoint(dir: &SessionDir, sockets: &[&std::path::Path]) {
     let _ = fs::remove_file(dir.endpoint());
     for socket in sockets {
         let _ = fs::remove_file(socket);
+        // Where they lie elsewhere, nothing else is there.
+        if let Some(place) = socket.parent().filter(|p| *p != dir.path()) {
+            let _ = fs::remove_dir(place);
+        }
     }
 }
 
