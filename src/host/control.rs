@@ -152,11 +152,8 @@ async fn perform(
     op: Op,
     out: &mpsc::Sender<ToClient>,
 ) -> Result<Outcome, WireError> {
-    if access == Access::Agent && !matches!(op, Op::Notify { .. }) {
-        return Err(WireError::new(
-            ErrorCode::NotAllowed,
-            "agents' socket takes only `notify`",
-        ));
+    if let Access::Agent(speaker) = access {
+        may_say(speaker, &op)?;
     }
     match op {
         Op::Status => Ok(Outcome::Status {
@@ -262,6 +259,18 @@ async fn perform(
         )
         .hint("`remote host upgrade` brings it to your version; its agents go on")),
     }
+}
+
+/// An agent says nothing but how it is, and that of itself alone.
+fn may_say(speaker: Option<u32>, op: &Op) -> Result<(), WireError> {
+    let why = match (speaker, op) {
+        (Some(own), Op::Notify { agent, .. }) if own != *agent => {
+            format!("agent {own} cannot speak as agent {agent}")
+        }
+        (_, Op::Notify { .. }) => return Ok(()),
+        _ => "agents' socket takes only `notify`".to_owned(),
+    };
+    Err(WireError::new(ErrorCode::NotAllowed, why))
 }
 
 /// What has been begun is finished, though the client that asked for it has gone: an agent is not to be left

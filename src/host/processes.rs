@@ -45,6 +45,12 @@ fn parse(pid: u32, stat: &str) -> Option<Process> {
     })
 }
 
+/// The process session that a process is in.
+pub fn session_of(pid: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    Some(parse(pid, &stat)?.session)
+}
+
 /// The session and agent that a process's environment names, and whether it is a session's host itself
 /// (one that an agent started: its sessions are not ours to end).
 pub fn marks(pid: u32) -> Option<(String, u32)> {

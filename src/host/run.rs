@@ -139,7 +139,7 @@ async fn start(
         None
     };
     let (count, alive) = mpsc::channel(1);
-    for (listener, access) in [(owner, Access::Owner), (agents_own, Access::Agent)] {
+    for (listener, access) in [(owner, Access::Owner), (agents_own, Access::Agent(None))] {
         tokio::spawn(accept(
             listener,
             hub.clone(),

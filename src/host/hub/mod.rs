@@ -207,6 +207,15 @@ impl Hub {
         inner.agents.values().map(|e| e.commands.clone()).collect()
     }
 
+    /// The agent whose first process leads the process session `pid`.
+    pub fn led_by(&self, pid: u32) -> Option<u32> {
+        let inner = self.lock();
+        let mut agents = inner.agents.iter();
+        agents
+            .find(|(_, e)| e.report.status.pid == Some(pid))
+            .map(|(number, _)| *number)
+    }
+
     /// The live agents' first processes; `only` one of them, or all.
     pub fn targets(&self, only: Option<u32>) -> Vec<Target> {
         let inner = self.lock();
