@@ -92,6 +92,11 @@ impl SessionDir {
         self.0.join("last.json")
     }
 
+    /// The path of the binary that the session's host was last run from: it is kept for as long as this is.
+    pub fn binary(&self) -> PathBuf {
+        self.0.join("binary")
+    }
+
     /// Held (flock) by the running host.
     pub fn lock(&self) -> PathBuf {
         self.0.join("lock")

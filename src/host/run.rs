@@ -17,6 +17,7 @@ use super::{agent, embedded, environment, files, logfile, strays, upgrade, wrapu
 use crate::config::SessionDir;
 use crate::error::{Context, Result};
 use crate::model::{EndKind, Ended, HostEndpoint, SessionSpec, SessionStatus, now_ms};
+use crate::provision::{Survives, write_whole};
 
 /// Between two writes of last.json.
 const SAVE_INTERVAL: Duration = Duration::from_secs(1);
@@ -165,6 +166,10 @@ async fn start(
         // Agents run already, and the earlier binary's files still say where: no reason to end them.
         Err(e) if upgraded => hub.warn(format!("the session's files cannot be written: {e}")),
         written => written.context("the session's files")?,
+    }
+    if let Ok(binary) = std::env::current_exe() {
+        let line = format!("{}\n", binary.display());
+        let _ = write_whole(&dir.binary(), line.as_bytes(), Survives::Crash);
     }
     tracing::info!("{} is ready (remote {})", hub.id, hub.version);
     let host = Host {
