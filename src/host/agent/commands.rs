@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::clients::Stream;
-use super::{Agent, Command, start};
+use super::{Agent, Command, start, warning};
 use crate::host::state;
 use crate::model::{AgentStatus, now_ms};
 use crate::mux::keys;
@@ -50,6 +50,9 @@ impl Agent {
             Command::Notice(text) => {
                 for client in self.clients.iter_mut() {
                     client.notice(&text, false);
+                }
+                if self.process.is_live() {
+                    warning::tell(&self.hub, &self.spec, &text);
                 }
             }
             Command::Cpu => self.belief.cpu(now_ms()),

@@ -8,6 +8,7 @@ mod output;
 mod process;
 mod pump;
 mod start;
+mod warning;
 
 use std::sync::Arc;
 use std::time::Duration;
