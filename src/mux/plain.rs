@@ -30,6 +30,8 @@ struct State {
     done: Vec<String>,
     full_screen: bool,
     moved: Moved,
+    /// No cursor is shown: what is written on an empty screen meanwhile is drawn.
+    hidden: bool,
 }
 
 /// Where the cursor was last put, as far as that tells a program that draws from one that clears the screen
@@ -113,8 +115,10 @@ fn advance(parser: &mut Parser, state: &mut State, mut bytes: &[u8]) {
 
 impl State {
     fn put(&mut self, c: char) {
-        if matches!(std::mem::take(&mut self.moved), Moved::Home | Moved::There) {
-            self.full_screen = true;
+        match std::mem::take(&mut self.moved) {
+            Moved::Home | Moved::There => self.full_screen = true,
+            Moved::Erased => self.full_screen |= self.hidden,
+            Moved::No => {}
         }
         if self.col >= MAX_LINE {
             self.cut = true;
@@ -223,11 +227,12 @@ impl Perform for State {
         let n = usize::from(first.max(1));
         match (action, intermediates) {
             ('h', [b'?']) => {
-                let mut modes = std::iter::once(first).chain(numbers);
-                if modes.any(|m| matches!(m, 47 | 1047 | 1049)) {
-                    self.full_screen = true;
+                for mode in std::iter::once(first).chain(numbers) {
+                    self.full_screen |= matches!(mode, 47 | 1047 | 1049);
+                    self.hidden &= mode != 25;
                 }
             }
+            ('l', [b'?']) => self.hidden |= std::iter::once(first).chain(numbers).any(|m| m == 25),
             ('K', []) => self.erase(first),
             ('J', []) => self.erase_screen(first),
             ('G' | '`', []) => self.col = (n - 1).min(MAX_LINE),
@@ -325,6 +330,13 @@ mod tests {
         assert!(full(b"\x1b[?1049h") && full(b"\x1b[5;5Hx"));
         assert!(full(b"\x1b[Htop - 12:00\x1b[K\r\n") && full(b"\x1b[H\x1b[2J\x1b[3;1Hx"));
         assert!(!full(b"\x1b[2K\x1b[1A\x1b[31mred\r\n"));
+        // top's first frame; and a progress bar that hides the cursor, and a screen cleared after one.
+        assert!(full(
+            b"\x1b[?1h\x1b=\x1b[?25l\x1b[H\x1b[2J\x1b(B\x1b[mtop - 12:00"
+        ));
+        assert!(!full(
+            b"\x1b[?25l 10%\r 20%\r\n\x1b[?25h\x1b[H\x1b[2Jmore\r\n"
+        ));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use super::keys::Keys;
 use super::rendered;
 use crate::cli::target::interrupted;
 use crate::cli::{Ctx, Ui};
@@ -42,11 +43,15 @@ pub async fn watch(
     let mut view = View::new(ctx.ui, one);
     let mut tick = tokio::time::interval(TICK);
     let mut newest: BTreeMap<SessionId, Report> = BTreeMap::new();
+    let mut keys = (!json).then(|| Keys::open(&ctx.ui)).flatten();
     let stop = interrupted();
     tokio::pin!(stop);
     loop {
         tokio::select! {
             () = &mut stop => break,
+            leaves = key(&mut keys) => if leaves {
+                break;
+            },
             _ = tick.tick() => {
                 if !one {
                     add(registry.all(false)?);
@@ -73,8 +78,21 @@ pub async fn watch(
         if !json {
             view.draw(&newest)?;
         }
+        if let Some(keys) = &mut keys {
+            ctx.ui.raw(&keys.states(newest.values()))?;
+        }
+    }
+    if let Some(keys) = &mut keys {
+        ctx.ui.raw(&keys.forget())?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn key(keys: &mut Option<Keys>) -> bool {
+    match keys {
+        Some(keys) => keys.next().await,
+        None => std::future::pending().await,
+    }
 }
 
 fn one_line(report: &Report) -> Result<String> {
