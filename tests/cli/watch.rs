@@ -1,6 +1,6 @@
 //! `status --watch` on a terminal.
 
-use crate::common::env::TestEnv;
+use crate::common::env::{TestEnv, remote_binary};
 use crate::common::terminal::{Terminal, USUAL, find};
 
 #[test]
@@ -18,6 +18,31 @@ fn states_go_to_a_terminal_that_shows_them_and_q_leaves() {
     assert!(find(t.raw(), clear.as_bytes()).is_some());
     // The answers were not typed into anything, nor echoed.
     assert!(find(t.raw(), b"62c").is_none());
+}
+
+#[test]
+fn a_terminal_is_put_back_when_it_is_told_to_end() {
+    let env = TestEnv::new();
+    let watch = format!(
+        "{} status --watch; echo \"code $?\"; stty -a",
+        remote_binary().display()
+    );
+    let mut command = env.command("sh");
+    command.args(["-c", &watch]);
+    let mut t = Terminal::spawn_bare(command, USUAL);
+    t.wait_raw(0, b"\x1b[c");
+    let pid = t.pid();
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+    let child: i32 = children.expect("a child").trim().parse().expect("one");
+    let child = rustix::process::Pid::from_raw(child).expect("a number");
+    rustix::process::kill_process(child, rustix::process::Signal::TERM).expect("told");
+    assert_eq!(t.wait_exit(), 0);
+    let said = String::from_utf8_lossy(t.raw()).into_owned();
+    assert!(said.contains("code 143"), "{said}");
+    assert!(
+        said.contains(" icanon") && said.contains(" echo "),
+        "{said}"
+    );
 }
 
 #[test]

@@ -23,10 +23,12 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// `None` where there is no terminal to read, or somebody else has it: a job in the background.
+    /// `None` where there is no terminal to read, or one that knows no sequences, or somebody else has it: a
+    /// job in the background.
     pub fn open(ui: &Ui) -> Option<Self> {
         let ours = tcgetpgrp(std::io::stdin()).is_ok_and(|group| group == getpgrp());
-        if !ours || !ui.in_is_terminal() || !ui.out_is_terminal() {
+        let plain = std::env::var("TERM").is_ok_and(|term| !matches!(term.as_str(), "" | "dumb"));
+        if !ours || !plain || !ui.in_is_terminal() || !ui.out_is_terminal() {
             return None;
         }
         let keys = Self {

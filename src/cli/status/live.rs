@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::keys::Keys;
@@ -41,14 +42,21 @@ pub async fn watch(
     };
     add(known);
     let mut view = View::new(ctx.ui, one);
+    let mut code = ExitCode::SUCCESS;
     let mut tick = tokio::time::interval(TICK);
     let mut newest: BTreeMap<SessionId, Report> = BTreeMap::new();
     let mut keys = (!json).then(|| Keys::open(&ctx.ui)).flatten();
     let stop = interrupted();
     tokio::pin!(stop);
+    // Caught so that the terminal's modes are put back.
+    let mut terminate = signal(SignalKind::terminate())?;
     loop {
         tokio::select! {
             () = &mut stop => break,
+            Some(()) = terminate.recv() => {
+                code = ExitCode::from(143);
+                break;
+            }
             leaves = key(&mut keys) => if leaves {
                 break;
             },
@@ -85,7 +93,7 @@ pub async fn watch(
     if let Some(keys) = &mut keys {
         ctx.ui.raw(&keys.forget())?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(code)
 }
 
 async fn key(keys: &mut Option<Keys>) -> bool {
