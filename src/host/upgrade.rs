@@ -18,7 +18,7 @@ use super::lock::Lock;
 use crate::config::SessionDir;
 use crate::error::Result;
 use crate::model::Millis;
-use crate::mux::set_inherited;
+use crate::mux::{ignore_broken_pipes, set_inherited};
 use crate::proto::{ErrorCode, PROTOCOL, WireError};
 
 /// For the new binary to say what it is.
@@ -184,6 +184,7 @@ pub async fn upgrade(
         Err(e) => e,
     };
     // Still here: the agents go on when `backs` is dropped.
+    ignore_broken_pipes();
     let _ = inherit(&kept, false);
     hub.gate.close(false);
     let _ = std::fs::remove_file(&state_file);

@@ -241,6 +241,13 @@ pub fn set_inherited(fd: RawFd, inherited: bool) -> io::Result<()> {
     Ok(fcntl_setfd(fd, flags)?)
 }
 
+/// Makes a write to nobody an error again and not this process's end: the standard library's `exec` undoes
+/// that first, and leaves it so where the exec then fails.
+pub fn ignore_broken_pipes() {
+    // SAFETY: sets a disposition of the kernel's own; no handler of ours runs.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+}
+
 fn read(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<usize> {
     match rustix::io::read(fd, buf) {
         Ok(n) => Ok(n),

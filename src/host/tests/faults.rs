@@ -291,6 +291,11 @@ async fn after_an_upgrade_that_failed_no_terminal_is_inherited() {
         }
     };
     soon("the end of it", gone).await;
+    // Nor would the next broken pipe be this process's end.
+    let status = std::fs::read_to_string("/proc/self/status").expect("readable");
+    let ignored = status.lines().find_map(|l| l.strip_prefix("SigIgn:"));
+    let ignored = u64::from_str_radix(ignored.expect("a mask").trim(), 16).expect("hex");
+    assert_ne!(ignored & 1 << 12, 0, "SIGPIPE is ignored");
     let one_more = session
         .ask(Op::Spawn {
             agent: agent(0, &["cat"]),
