@@ -28,7 +28,8 @@ struct State {
     cut: bool,
     marks: Vec<(usize, char)>,
     done: Vec<String>,
-    full_screen: bool,
+    /// It draws from that line of those of this feed on.
+    drawn: Option<usize>,
     moved: Moved,
     /// No cursor is shown: what is written on an empty screen meanwhile is drawn.
     hidden: bool,
@@ -60,6 +61,7 @@ impl Plain {
             parser,
             state,
         } = self;
+        state.drawn = state.drawn.map(|_| 0);
         tail.feed(bytes, &mut |fed| {
             if let Fed::Bytes(bytes) = fed {
                 advance(parser, state, bytes);
@@ -85,7 +87,12 @@ impl Plain {
     /// Whether the program has taken the whole screen (alternate screen, or it moves about): its lines
     /// mean little.
     pub fn full_screen(&self) -> bool {
-        self.state.full_screen
+        self.state.drawn.is_some()
+    }
+
+    /// How many of the lines of the last [`Plain::feed`] were written before that.
+    pub fn written(&self) -> usize {
+        self.state.drawn.unwrap_or(usize::MAX)
     }
 }
 
@@ -114,11 +121,15 @@ fn advance(parser: &mut Parser, state: &mut State, mut bytes: &[u8]) {
 }
 
 impl State {
+    fn draws(&mut self) {
+        self.drawn.get_or_insert(self.done.len());
+    }
+
     fn put(&mut self, c: char) {
         match std::mem::take(&mut self.moved) {
-            Moved::Home | Moved::There => self.full_screen = true,
-            Moved::Erased => self.full_screen |= self.hidden,
-            Moved::No => {}
+            Moved::Home | Moved::There => self.draws(),
+            Moved::Erased if self.hidden => self.draws(),
+            Moved::Erased | Moved::No => {}
         }
         if self.col >= MAX_LINE {
             self.cut = true;
@@ -228,7 +239,9 @@ impl Perform for State {
         match (action, intermediates) {
             ('h', [b'?']) => {
                 for mode in std::iter::once(first).chain(numbers) {
-                    self.full_screen |= matches!(mode, 47 | 1047 | 1049);
+                    if matches!(mode, 47 | 1047 | 1049) {
+                        self.draws();
+                    }
                     self.hidden &= mode != 25;
                 }
             }
@@ -242,8 +255,8 @@ impl Perform for State {
             ('H' | 'f', []) => self.move_to(first, numbers.next().unwrap_or(1)),
             ('d', []) => self.move_to(first.max(2), 1),
             // Without numbers it undoes an earlier one.
-            ('r', []) => self.full_screen |= first > 0,
-            ('A' | 'F', []) => self.full_screen |= n > 10,
+            ('r', []) if first > 0 => self.draws(),
+            ('A' | 'F', []) if n > 10 => self.draws(),
             ('P', []) => {
                 let to = self.col.saturating_add(n).min(self.line.len());
                 if self.col < to {
