@@ -11,7 +11,7 @@ use super::registry::{Known, Registry};
 use crate::config::{Config, Paths};
 use crate::error::{Context, Error, Result};
 use crate::model::{AgentSpec, Ends, Millis, SessionId, SessionSpec};
-use crate::provision::{Binaries, Keys, Launch, MachineWish, Steps};
+use crate::provision::{Binaries, Keys, Launch, MachineWish, ProvisionError, Steps};
 use crate::ssh::{Ask, keys};
 
 /// The shortest and the longest TTL.
@@ -53,6 +53,7 @@ impl Place {
 /// What is asked for.
 #[derive(Debug, Clone)]
 pub struct Order {
+    pub id: SessionId,
     pub name: Option<String>,
     pub task: String,
     pub place: Place,
@@ -108,7 +109,7 @@ pub async fn start(
         check_name(registry, name)?;
     }
     let spec = SessionSpec {
-        id: fresh_id(registry)?,
+        id: order.id,
         name: order.name,
         task: order.task,
         provider: order.place.provider().to_owned(),
@@ -156,6 +157,26 @@ pub async fn start(
     Ok(Started { known, host })
 }
 
+/// Takes back a machine whose launch is not through: nothing of value is on it yet.
+///
+/// # Errors
+/// AWS cannot be asked: the error says what may still be there.
+pub async fn undo(
+    paths: &Paths,
+    registry: &Registry,
+    place: &Place,
+    id: &SessionId,
+    ask: Arc<dyn Ask>,
+) -> Result<()> {
+    let (compute, _) = provider(paths, place, ask).await?;
+    match compute.terminate(id).await {
+        Ok(()) | Err(ProvisionError::NoSession(_)) => registry.ledger().remove(id),
+        Err(e) => Err(Error::from(e).hint(
+            "its machine ends itself within ten minutes; `remote gc` lists what is left",
+        )),
+    }
+}
+
 /// Checks a `--name`: short, printable, no other live session's, and not to be taken for a session's own.
 ///
 /// # Errors
@@ -184,7 +205,11 @@ pub fn check_name(registry: &Registry, name: &str) -> Result<()> {
     }
 }
 
-fn fresh_id(registry: &Registry) -> Result<SessionId> {
+/// An identity that no session known here has.
+///
+/// # Errors
+/// No random bytes, or the sessions' directory cannot be read.
+pub fn fresh_id(registry: &Registry) -> Result<SessionId> {
     loop {
         let id = SessionId::generate().context("the system gives no random bytes")?;
         if !registry.contains(&id)? {
