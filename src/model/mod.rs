@@ -3,17 +3,21 @@
 //! fields are only ever added, with a default.
 
 mod id;
+mod money;
 mod record;
 mod session;
+mod shape;
 mod state;
 mod terminal;
 
 pub use id::{AgentRef, IdError, SessionId};
+pub use money::{Certainty, Money, MoneyError};
 pub use record::{HistoryKind, LogRecord, MAX_RECORD, RecordTooLong};
 pub use session::{
     AgentSpec, AgentStatus, AttachedClient, DEFAULT_SIZE, End, EndKind, Ended, Ends, HostEndpoint,
     Mode, ON_WARNING, SessionSpec, SessionStatus, Size, WARNING,
 };
+pub use shape::{Arch, Shape};
 pub use state::{AgentState, BlockedOn, Evidence, Source};
 pub use terminal::Terminal;
 
