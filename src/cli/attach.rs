@@ -78,7 +78,9 @@ impl How {
 }
 
 pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
-    let registry = Registry::open(&ctx.paths)?;
+    let registry = ctx
+        .registry(args.target.as_ref().map(|t| t.session.as_str()))
+        .await?;
     let target = Target::find(&registry, args.target.as_ref())?;
     let known = target.known;
     let dial = HostDial::open(registry, known.clone(), person(ctx), None).await?;

@@ -20,7 +20,7 @@ use serde::Serialize;
 
 use super::attach::How;
 use super::stages::Stages;
-use super::target::{person, time};
+use super::target::{interrupted, person, time};
 use super::{Ctx, allow, complete};
 use crate::client::dispatch::{Cloud, Order, Place, Started, checked, fresh_id, start, undo};
 use crate::client::follow::Following;
@@ -140,12 +140,11 @@ struct Detached<'a> {
 
 pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
     let registry = Registry::open(&ctx.paths)?;
-    let ends = args.ends(ctx)?;
     // What is wrong there is better said before anything runs.
     How::configured(ctx)?;
     let (started, agents) = match &args.into {
         Some(into) => args.join(ctx, &registry, into).await?,
-        None => args.begin(ctx, &registry, ends).await?,
+        None => args.begin(ctx, &registry).await?,
     };
     let known = started.known.clone();
     if args.detach {
@@ -164,18 +163,23 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
 }
 
 impl Args {
-    fn ends(&self, ctx: &Ctx, provider: &str) -> Result<Ends> {
+    fn ends(&self, ctx: &Ctx, rented: bool) -> Result<Ends> {
         let config = &ctx.config;
         let time = |flag: &str, given: Option<Duration>, set: Option<Duration>| {
             given.or(set).map(|t| checked(flag, t)).transpose()
         };
         let ms = |time: Option<Duration>| time.and_then(|t| u64::try_from(t.as_millis()).ok());
-        let ttl = time("--ttl", self.ttl, config.ttl())?;
+        // What costs ends by itself.
+        let or = |minutes: u64| rented.then(|| Duration::from_secs(minutes * 60));
+        let ttl = time("--ttl", self.ttl, config.ttl())?.or(or(60));
+        let idle = time("--idle", self.idle, config.idle())?.or(or(15));
+        let linger = time("--linger", self.linger, config.linger())?.or(or(2));
+        let wait_limit = time("--wait-limit", self.wait_limit, config.wait_limit())?.or(or(30));
         let ends = Ends {
             deadline: None,
-            linger_ms: ms(time("--linger", self.linger, config.linger())?),
-            idle_ms: ms(time("--idle", self.idle, config.idle())?),
-            wait_limit_ms: ms(time("--wait-limit", self.wait_limit, config.wait_limit())?),
+            linger_ms: ms(linger),
+            idle_ms: ms(idle),
+            wait_limit_ms: ms(wait_limit),
             keep: self.keep,
         };
         Ok(match ttl {
@@ -249,9 +253,9 @@ impl Args {
         &self,
         ctx: &Ctx,
         registry: &Registry,
-        ends: Ends,
     ) -> Result<(Started, Vec<u32>)> {
         let place = self.place(ctx)?;
+        let ends = self.ends(ctx, matches!(place, Place::Ec2(_)))?;
         if ctx.config.setup().is_some() {
             allow::ensure(ctx)?;
         }
@@ -263,7 +267,7 @@ impl Args {
                 .note("This runs on this machine; `remote init` moves it to the cloud.");
         }
         let wish = match &place {
-            Place::Ec2(_) => Some(self.machine.wish(ctx, task.as_deref(), self.agents)?),
+            Place::Ec2(_) => Some(self.machine.wish(ctx)?),
             Place::Local | Place::Ssh { .. } => self.machine.none().map(|()| None)?,
         };
         let order = Order {
@@ -274,7 +278,7 @@ impl Args {
             ends,
             agents,
             wish,
-            budget_microusd: self.machine.budget()?,
+            budget_microusd: self.machine.budget_microusd(),
         };
         let stages = Stages::new(ctx.ui);
         let rented = order.wish.is_some().then(|| (order.id.clone(), order.place.clone()));

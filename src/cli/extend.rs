@@ -8,7 +8,7 @@ use clap_complete::engine::ArgValueCandidates;
 use super::target::{person, time};
 use super::{Ctx, complete, words};
 use crate::client::dispatch::{TTL, checked};
-use crate::client::{Registry, reach};
+use crate::client::reach;
 use crate::error::{Error, Result};
 use crate::model::{Millis, now_ms};
 use crate::proto::Op;
@@ -26,7 +26,7 @@ pub struct Args {
 
 pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
     let more = checked("the time", args.time)?;
-    let registry = Registry::open(&ctx.paths)?;
+    let registry = ctx.registry(Some(&args.session)).await?;
     let known = registry.resolve(&args.session)?;
     let host = reach(&known, person(ctx)).await?;
     let mut control = host.control().await?;

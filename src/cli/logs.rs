@@ -46,7 +46,9 @@ pub struct Args {
 }
 
 pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
-    let registry = Registry::open(&ctx.paths)?;
+    let registry = ctx
+        .registry(args.target.as_ref().map(|t| t.session.as_str()))
+        .await?;
     let target = Target::find(&registry, args.target.as_ref())?;
     let begin = args.tail.map_or(Begin::Offset(0), Begin::Tail);
     let hosts = Arc::new(Hosts::new(person(ctx), Flow::Bulk));

@@ -25,6 +25,7 @@ mod report;
 mod restart;
 mod send;
 mod ssh;
+mod ssh_config;
 mod stages;
 mod status;
 mod target;
@@ -95,6 +96,7 @@ pub enum Verb {
     Prune(prune::Args),
     Rename(rename::Args),
     Ssh(ssh::Args),
+    SshConfig(ssh_config::Args),
     Cp(cp::Args),
     Forward(forward::Args),
     Init(init::Args),
@@ -138,6 +140,7 @@ impl Verb {
             Self::Prune(args) => prune::run(args, ctx).await,
             Self::Rename(args) => rename::run(args, ctx).await,
             Self::Ssh(args) => ssh::run(args, ctx).await,
+            Self::SshConfig(args) => ssh_config::run(args, ctx).await,
             Self::Cp(args) => cp::run(args, ctx).await,
             Self::Forward(args) => forward::run(args, ctx).await,
             Self::Host(args) => host::run(args, ctx).await,

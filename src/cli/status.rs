@@ -10,7 +10,6 @@ use std::sync::Arc;
 use clap_complete::engine::ArgValueCandidates;
 
 use super::{Cell, Color, Ctx, Table, Ui, complete, words};
-use crate::client::Registry;
 use crate::client::status::{PATIENCE, Presence, Report, report, report_all};
 use crate::error::Result;
 use crate::model::{AgentRef, Millis, now_ms};
@@ -37,7 +36,10 @@ pub struct Args {
 }
 
 pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
-    let registry = Registry::open(&ctx.paths)?;
+    let registry = match &args.session {
+        Some(typed) => ctx.registry(Some(&typed.session)).await?,
+        None => ctx.whole_registry().await?,
+    };
     let (known, one) = match &args.session {
         Some(typed) => (vec![registry.resolve(&typed.session)?], true),
         None => (registry.all(args.all)?, false),

@@ -48,7 +48,7 @@ struct Terminated {
 }
 
 pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
-    let registry = Registry::open(&ctx.paths)?;
+    let registry = ctx.registry(args.sessions.first().map(String::as_str)).await?;
     let sessions = chosen(&registry, &args)?;
     if sessions.is_empty() {
         if args.json {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use russh::keys::ssh_key::LineEnding;
 
-use super::handover::{begin, provider, record};
+use super::handover::{provider, record};
 use super::reach::HostConn;
 use super::registry::{Known, Registry};
 use crate::config::{Config, Paths};
@@ -134,20 +134,8 @@ pub async fn start(
         wish: order.wish,
     };
     launch.spec.price_microusd_per_hour = compute.price(&launch.spec).await?.microusd_per_hour;
-    if launch.wish.is_some() {
-        // Should this process end now, the next one knows what it had begun.
-        begin(registry, &launch)?;
-    }
     steps("start");
-    let endpoint = match compute.launch(&launch, steps).await {
-        Ok(endpoint) => endpoint,
-        Err(e) => {
-            if launch.wish.is_some() {
-                registry.ledger().remove(&launch.spec.id)?;
-            }
-            return Err(e.into());
-        }
-    };
+    let endpoint = compute.launch(&launch, steps).await?;
     record(registry, &launch.spec, &endpoint)?;
     let known = registry.resolve(launch.spec.id.as_str())?;
     let host = match connection {

@@ -12,7 +12,7 @@ use crate::config::{Config, Paths};
 use crate::error::{Context, Error, Result};
 use crate::model::{SessionId, SessionSpec, SessionStatus, now_ms};
 use crate::provision::{
-    Binaries, Compute, Endpoint, Launch, Local, Login, MachineState, SshHost, Steps, quote,
+    Binaries, Compute, Endpoint, Local, Login, MachineState, ProvisionError, SshHost, Steps, quote,
 };
 use crate::ssh::{Ask, Connection, Flow};
 
@@ -44,16 +44,6 @@ pub async fn provider(
     }
 }
 
-/// Writes down that a machine is about to be rented.
-///
-/// # Errors
-/// The ledger cannot be written: then nothing may be rented.
-pub fn begin(registry: &Registry, launch: &Launch) -> Result<()> {
-    let mut entry = entry(&launch.spec, SshPlace::default());
-    entry.launch = Some(launch.clone());
-    registry.ledger().put(&entry)
-}
-
 fn entry(spec: &SessionSpec, ssh: SshPlace) -> Entry {
     Entry {
         id: spec.id.clone(),
@@ -73,7 +63,6 @@ fn entry(spec: &SessionSpec, ssh: SshPlace) -> Entry {
         last_seen: now_ms(),
         lost: false,
         rented: None,
-        launch: None,
     }
 }
 
@@ -152,6 +141,31 @@ pub async fn revive(
         if let Some(last) = &mut entry.last {
             last.ended = None;
         }
+        registry.ledger().put(&entry)?;
+    }
+    registry.resolve(known.id.as_str())
+}
+
+/// Asks the provider of a rented machine where it is now, and writes it down.
+///
+/// # Errors
+/// It is gone (a person's error), or its provider cannot be asked.
+pub async fn refresh(registry: &Registry, known: &Known, ask: Arc<dyn Ask>) -> Result<Known> {
+    let paths = Paths::from_env()?;
+    let (compute, _) = provider(&paths, &place_of(&paths, known)?, ask).await?;
+    let endpoint = match compute.endpoint(&known.id).await {
+        Err(e @ (ProvisionError::NoSession(_) | ProvisionError::NotRunning(_))) => {
+            registry.ledger().lost(&known.id);
+            return Err(Error::user(e.to_string())
+                .hint(format!("run `remote logs {}` for its output", known.id)));
+        }
+        endpoint => endpoint?,
+    };
+    if let (Some(mut entry), Login::Pinned(login)) =
+        (registry.ledger().get(&known.id), endpoint.login)
+    {
+        entry.ssh.destination = format!("{}@{}", login.user, login.address);
+        entry.ssh.login = Some(login);
         registry.ledger().put(&entry)?;
     }
     registry.resolve(known.id.as_str())

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::Paths;
 use crate::error::{Context, Result};
 use crate::model::{Millis, SessionId, SessionStatus};
-use crate::provision::{Launch, PinnedLogin, Rented, Survives, write_whole};
+use crate::provision::{PinnedLogin, Rented, Survives, write_whole};
 
 /// Where a session lives that another machine holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,9 +44,6 @@ pub struct Entry {
     /// The rented machine, as its provider last told of it.
     #[serde(default)]
     pub rented: Option<Rented>,
-    /// A launch that is not through: what was asked for, so that it can be finished or ended.
-    #[serde(default)]
-    pub launch: Option<Launch>,
 }
 
 /// The directory of entries.

@@ -52,16 +52,25 @@ pub async fn connect_bulk(known: &Known, ask: Arc<dyn Ask>) -> Result<Connection
 }
 
 async fn connect_with(known: &Known, ask: Arc<dyn Ask>, flow: Flow) -> Result<Connection> {
-    if let Some(place) = &known.ssh {
-        if let Some(login) = &place.login {
-            return Ok(dial_pinned(login, ask, flow).await?);
-        }
-        return dial(&place.destination, ask, flow).await;
+    match (pinned(known)?, &known.ssh) {
+        (Some(login), _) => Ok(dial_pinned(&login, ask, flow).await?),
+        (None, Some(place)) => dial(&place.destination, ask, flow).await,
+        (None, None) => Err(Error::internal(format!("{} is nowhere", known.id))),
     }
-    let dir = known
-        .dir
-        .as_ref()
-        .ok_or_else(|| Error::internal(format!("{} is nowhere", known.id)))?;
+}
+
+/// How to log in to a session's machine where its server is known by its key alone; `None` where ssh's own
+/// configuration says how.
+///
+/// # Errors
+/// For this machine: the session's host is not running, or has no SSH server.
+pub fn pinned(known: &Known) -> Result<Option<PinnedLogin>> {
+    if let Some(place) = &known.ssh {
+        return Ok(place.login.clone());
+    }
+    let Some(dir) = &known.dir else {
+        return Ok(None);
+    };
     let Some(endpoint) = live_endpoint(dir) else {
         let mut dead = known.clone();
         dead.live = false;
@@ -84,14 +93,13 @@ async fn connect_with(known: &Known, ask: Arc<dyn Ask>, flow: Flow) -> Result<Co
                 .map_or_else(|| "somebody".to_owned(), |s| s.owner)
         )));
     };
-    let login = PinnedLogin {
+    Ok(Some(PinnedLogin {
         address: "127.0.0.1".to_owned(),
         port,
         user,
         host_key,
         identity: dir.client_key(),
-    };
-    Ok(dial_pinned(&login, ask, flow).await?)
+    }))
 }
 
 /// Opens an SSH connection to a server whose key is known beforehand.

@@ -10,9 +10,10 @@ use tokio::sync::Mutex;
 use super::dial::{BoxFuture, Dial, DialError};
 use crate::client::control::ByteStream;
 use crate::client::link::Retry;
+use crate::client::handover::refresh;
 use crate::client::reach::{HostConn, host_is_dead, reach};
 use crate::client::registry::{Known, Registry};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::ssh::{self, Ask, SshError};
 
 /// A host that is being replaced by a newer one is away for a moment; after so many dials it is dead.
@@ -65,6 +66,7 @@ impl HostDial {
                 let known = self.registry.resolve(self.known.id.as_str());
                 let known = known.map_err(|e| failed(Retry::Never, &e))?;
                 self.lives(&known)?;
+                let known = self.newest(known).await?;
                 let host = reach(&known, self.ask.clone()).await;
                 let host = host.map_err(|e| failed(retry(&e), &e))?;
                 open.insert(host).clone()
@@ -87,6 +89,19 @@ impl HostDial {
             Retry::Soon
         } else {
             Retry::Never
+        }
+    }
+
+    /// A rented machine may have another address by now, and be gone without a word.
+    async fn newest(&self, known: Known) -> std::result::Result<Known, DialError> {
+        if known.rented.is_none() || !self.ask.quiet.load(Ordering::Relaxed) {
+            return Ok(known);
+        }
+        match refresh(&self.registry, &known, self.ask.clone()).await {
+            Ok(known) => Ok(known),
+            Err(e) if e.kind == Kind::User => Err(failed(Retry::Never, &e)),
+            // AWS may be out of reach while the machine is not.
+            Err(_) => Ok(known),
         }
     }
 

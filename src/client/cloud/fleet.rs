@@ -129,7 +129,6 @@ fn fresh(machine: &Machine, rented: &Rented, now: Millis) -> Entry {
         last_seen: now,
         lost: false,
         rented: None,
-        launch: None,
     }
 }
 

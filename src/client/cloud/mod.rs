@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::config::{Config, Paths};
 use crate::error::{Error, Result};
 use crate::provision::Binaries;
-use crate::provision::ec2::{Ec2, Ec2Settings};
+use crate::provision::ec2::{ADDRESS_SERVICE, Cidr, Ec2, Ec2Settings, SshFrom};
 use crate::ssh::Ask;
 
 pub use device::device;
@@ -35,15 +35,35 @@ pub async fn open(
         .ok_or_else(|| Error::config("no AWS region is known").hint("run `remote init`"))?;
     let settings = Ec2Settings {
         region,
-        profile: profile.map(str::to_owned),
-        subnet: config.text("ec2.subnet").map(str::to_owned),
-        ssh_from: config.text("ec2.ssh_from").unwrap_or("auto").to_owned(),
+        vpc: None,
+        subnets: config
+            .text("ec2.subnet")
+            .map(str::to_owned)
+            .into_iter()
+            .collect(),
+        ssh_from: ssh_from(config.text("ec2.ssh_from").unwrap_or("auto"))?,
         address_service: config
             .text("ec2.address_service")
-            .unwrap_or_default()
+            .unwrap_or(ADDRESS_SERVICE)
             .to_owned(),
         device: device(paths)?,
+        journal: paths.state.join("launches"),
+        binaries: binaries.clone(),
     };
     let reach = Arc::new(machine::OverPinned::new(ask));
-    Ec2::new(settings, &sdk, reach, binaries.clone()).map_err(Into::into)
+    Ok(Ec2::new(settings, &sdk, reach))
+}
+
+/// `auto`, or networks separated by commas.
+fn ssh_from(text: &str) -> Result<SshFrom> {
+    if text == "auto" {
+        return Ok(SshFrom::Auto);
+    }
+    let networks = text.split(',').map(|part| {
+        Cidr::parse(part).ok_or_else(|| {
+            Error::config(format!("`ec2.ssh_from`: \"{}\" is no network", part.trim()))
+                .hint("write `auto`, or networks such as `203.0.113.0/24`, separated by commas")
+        })
+    });
+    networks.collect::<Result<_>>().map(SshFrom::Only)
 }

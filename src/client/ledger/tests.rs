@@ -23,7 +23,6 @@ fn entries_come_back_and_damaged_ones_are_passed_over() -> Result<()> {
         last_seen: 5,
         lost: false,
         rented: None,
-        launch: None,
     };
     ledger.put(&entry)?;
     std::fs::write(paths.state.join("ledger/session-zzzzzz.json"), "{")?;
