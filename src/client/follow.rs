@@ -117,14 +117,14 @@ impl Following {
             }
             plain.feed(bytes, &mut lines);
             lines.truncate(plain.written());
+            if !forward(agent, &mut lines, &send).await {
+                return Ok(());
+            }
             if plain.full_screen()
                 && let Some(found) = found.take()
             {
                 // Nobody listens where the host could not be asked for its states.
                 let _ = found.send(agent);
-            }
-            if !forward(agent, &mut lines, &send).await {
-                return Ok(());
             }
         }
         if form == Form::Lines {
