@@ -18,6 +18,8 @@ pub struct Paths {
     pub state: PathBuf,
     /// `$XDG_DATA_HOME/remote`
     pub data: PathBuf,
+    /// `$XDG_CACHE_HOME/remote`; what is lost with it can be had again.
+    pub cache: PathBuf,
     /// `$HOME`
     pub home: PathBuf,
 }
@@ -50,6 +52,7 @@ impl Paths {
             config: xdg("XDG_CONFIG_HOME", ".config"),
             state: xdg("XDG_STATE_HOME", ".local/state"),
             data: xdg("XDG_DATA_HOME", ".local/share"),
+            cache: xdg("XDG_CACHE_HOME", ".cache"),
             home: home.clone(),
         })
     }
