@@ -7,6 +7,7 @@ mod local;
 mod program;
 mod ssh_host;
 mod upload;
+pub mod user_data;
 
 use std::fmt;
 use std::path::PathBuf;
