@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 
+const TEMPLATE: &str = file!("user-data.yaml");
 const PRIVATE: &str = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAA\n-----END OPENSSH PRIVATE KEY-----\n";
 const PUBLIC: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPsMbbIHKRwPWQYHwLvHtGCkAUcyPdrDdXLrWR1wyXIr laptop";
@@ -177,7 +178,7 @@ proptest! {
         let keys = [key.clone()];
         match with(&login, &keys, |_| {}, text) {
             Ok(text) => {
-                prop_assert_eq!(text.lines().count(), file!("user-data.yaml").lines().count());
+                prop_assert_eq!(text.lines().count(), TEMPLATE.lines().count());
                 prop_assert!(text.chars().all(|c| c == '\n' || (' '..='~').contains(&c)));
                 let users = value_behind(&text, "users: ");
                 prop_assert_eq!(&users[1]["ssh_authorized_keys"][0], key.trim());
