@@ -25,6 +25,7 @@ mod scrollback;
 mod server;
 mod startup;
 mod state;
+mod strays;
 #[cfg(test)]
 mod tests;
 mod upgrade;

@@ -13,10 +13,11 @@ use super::lock::{self, Lock};
 use super::processes::{self, CpuWatch};
 use super::server::{Access, accept, bind};
 use super::startup::{self, Signals};
-use super::{agent, embedded, environment, files, logfile, upgrade, wrapup};
+use super::{agent, embedded, environment, files, logfile, strays, upgrade, wrapup};
 use crate::config::SessionDir;
 use crate::error::{Context, Result};
 use crate::model::{EndKind, Ended, HostEndpoint, SessionSpec, SessionStatus, now_ms};
+use crate::provision::{Survives, write_whole};
 
 /// Between two writes of last.json.
 const SAVE_INTERVAL: Duration = Duration::from_secs(1);
@@ -105,6 +106,10 @@ async fn start(
 
     let old_port = handed.as_ref().and_then(|h| h.port);
     let mut handed = handed.map(|h| h.agents).unwrap_or_default();
+    if upgraded {
+        let known: Vec<u32> = handed.iter().filter_map(|h| h.pid).collect();
+        tokio::spawn(strays::end(hub.clone(), strays::find(&known)));
+    }
     for spec in agents {
         let number = spec.number;
         match handed.iter().position(|h| h.number == number) {
@@ -135,7 +140,7 @@ async fn start(
         None
     };
     let (count, alive) = mpsc::channel(1);
-    for (listener, access) in [(owner, Access::Owner), (agents_own, Access::Agent)] {
+    for (listener, access) in [(owner, Access::Owner), (agents_own, Access::Agent(None))] {
         tokio::spawn(accept(
             listener,
             hub.clone(),
@@ -155,12 +160,16 @@ async fn start(
         started,
         version: hub.version.to_owned(),
     };
-    let written = files::write_json(&dir.last(), &hub.status(now_ms()))
-        .and_then(|()| files::write_json(&dir.endpoint(), &endpoint));
+    let written = files::write_json_often(&dir.last(), &hub.status(now_ms()))
+        .and_then(|()| files::write_json_often(&dir.endpoint(), &endpoint));
     match written {
         // Agents run already, and the earlier binary's files still say where: no reason to end them.
         Err(e) if upgraded => hub.warn(format!("the session's files cannot be written: {e}")),
         written => written.context("the session's files")?,
+    }
+    if let Ok(binary) = std::env::current_exe() {
+        let line = format!("{}\n", binary.display());
+        let _ = write_whole(&dir.binary(), line.as_bytes(), Survives::Crash);
     }
     tracing::info!("{} is ready (remote {})", hub.id, hub.version);
     let host = Host {
@@ -225,9 +234,10 @@ impl Host {
                 Ok(()) = changes.changed() => unsaved = true,
                 Some(order) = self.orders.recv() => match order {
                     Order::Terminate { why, done } => return asked(why, done),
-                    Order::Upgrade { path, done } => {
+                    Order::Upgrade { path, version, done } => {
                         self.save();
-                        upgrade::upgrade(&self.hub, &self.dir, &self.lock, self.port, &path, done).await;
+                        let to = (path.as_str(), version.as_str());
+                        upgrade::upgrade(&self.hub, &self.dir, &self.lock, self.port, to, done).await;
                     }
                 },
                 name = signals.asked_to_end() => return End {
@@ -249,7 +259,13 @@ impl Host {
             self.hub
                 .warn(format!("session.json cannot be written: {e}"));
         }
-        if let Err(e) = files::write_json(&self.dir.last(), &self.hub.status(now_ms())) {
+        let status = self.hub.status(now_ms());
+        let written = if status.ended.is_some() {
+            files::write_json(&self.dir.last(), &status)
+        } else {
+            files::write_json_often(&self.dir.last(), &status)
+        };
+        if let Err(e) = written {
             self.hub.warn(format!("last.json cannot be written: {e}"));
         }
     }

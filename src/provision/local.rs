@@ -16,7 +16,7 @@ use tokio::process::{Child, Command};
 use super::program::find_program;
 use super::{
     BoxFuture, Compute, Endpoint, Launch, Login, Machine, MachineState, PinnedLogin, Price,
-    ProvisionError, Steps,
+    ProvisionError, Steps, Survives, write_whole,
 };
 use crate::config::SessionDir;
 use crate::model::{HostEndpoint, SessionId, SessionSpec};
@@ -342,7 +342,8 @@ fn fill(dir: &SessionDir, launch: &Launch) -> Result<(), ProvisionError> {
     }
     let spec = serde_json::to_vec_pretty(&launch.spec)
         .map_err(|e| ProvisionError::io("write", dir.spec())(e.into()))?;
-    write_atomically(&dir.spec(), &spec).map_err(ProvisionError::io("write", dir.spec()))
+    write_whole(&dir.spec(), &spec, Survives::PowerCut)
+        .map_err(ProvisionError::io("write", dir.spec()))
 }
 
 fn make_dir(path: &Path, recursive: bool) -> Result<(), ProvisionError> {
@@ -361,28 +362,6 @@ fn write_new(path: &Path, bytes: &[u8]) -> Result<(), ProvisionError> {
         .open(path)
         .and_then(|mut f| f.write_all(bytes))
         .map_err(ProvisionError::io("write", path))
-}
-
-/// Writes a file (0600) so that a reader sees the old or the new content, never half of it.
-///
-/// # Errors
-/// The system's own.
-pub fn write_atomically(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.tmp", std::process::id()));
-    let temporary = path.with_file_name(name);
-    let written = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&temporary)
-        .and_then(|mut f| f.write_all(bytes))
-        .and_then(|()| std::fs::rename(&temporary, path));
-    if written.is_err() {
-        let _ = std::fs::remove_file(&temporary);
-    }
-    written
 }
 
 /// Takes a directory away that nobody has heard of yet.

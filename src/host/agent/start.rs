@@ -139,13 +139,14 @@ pub(super) fn spawn(
     size: Size,
 ) -> Result<Pty, String> {
     let env = environment::agent(&hub.env, &spec.env, &hub.id, spec.number, &hub.agent_socket);
-    Pty::spawn(&SpawnRequest {
+    let request = SpawnRequest {
         argv,
         env: &env,
         cwd: &spec.cwd,
         size,
-    })
-    .map_err(|e| e.to_string())
+    };
+    let start = || Pty::spawn(&request).map_err(std::io::Error::other);
+    hub.gate.pass(start).map_err(|e| e.to_string())
 }
 
 impl Agent {

@@ -41,8 +41,10 @@ pub enum Order {
         why: String,
         done: oneshot::Sender<()>,
     },
+    /// The binary's path and its version, which was asked already.
     Upgrade {
         path: String,
+        version: String,
         done: oneshot::Sender<Result<(), WireError>>,
     },
 }
