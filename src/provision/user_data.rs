@@ -28,7 +28,7 @@ const KEY_TYPES: &[&str] = &[
     "sk-ecdsa-sha2-nistp256@openssh.com",
 ];
 
-macro_rules! file {
+macro_rules! cloud_init {
     ($name:literal) => {
         include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/cloud-init/", $name))
     };
@@ -114,30 +114,33 @@ fn text(data: &UserData<'_>) -> Result<String, UserDataError> {
     let login = data.login;
     let host_key = format!("{}\n", data.host_key_private.trim());
     let values = [
-        ("BOOT", quoted(file!("boot.sh"))),
+        ("BOOT", quoted(cloud_init!("boot.sh"))),
         ("DEADLINE", quoted(&(data.deadline / 1000).to_string())),
         (
             "HANDOVER",
             quoted(&data.handover_within.as_secs().to_string()),
         ),
-        ("REMOTE_ROOT", quoted(file!("remote-root"))),
-        ("CHECK_SERVICE", quoted(file!("remote-check.service"))),
-        ("CHECK_TIMER", quoted(file!("remote-check.timer"))),
-        ("HOST_SERVICE", quoted(file!("remote-host@.service"))),
-        ("WATCHDOG", quoted(file!("watchdog.conf"))),
-        ("SYSCTL", quoted(file!("sysctl.conf"))),
+        ("REMOTE_ROOT", quoted(cloud_init!("remote-root"))),
+        ("CHECK_SERVICE", quoted(cloud_init!("remote-check.service"))),
+        ("CHECK_TIMER", quoted(cloud_init!("remote-check.timer"))),
+        ("HOST_SERVICE", quoted(cloud_init!("remote-host@.service"))),
+        ("WATCHDOG", quoted(cloud_init!("watchdog.conf"))),
+        ("SYSCTL", quoted(cloud_init!("sysctl.conf"))),
         ("MACHINE", quoted(&format!("{machine}\n"))),
         ("LOGIN", quoted(&format!("{login}\n"))),
-        ("EIC", quoted(file!("remote-eic"))),
+        ("EIC", quoted(cloud_init!("remote-eic"))),
         (
             "SSHD",
-            quoted(&fill(file!("sshd.conf"), &[("LOGIN", login.to_owned())])),
+            quoted(&fill(
+                cloud_init!("sshd.conf"),
+                &[("LOGIN", login.to_owned())],
+            )),
         ),
         ("USERS", yaml(&users(data))),
         ("HOST_KEY", quoted(&host_key)),
         ("HOST_KEY_PUBLIC", quoted(data.host_key_public.trim())),
     ];
-    Ok(fill(file!("user-data.yaml"), &values))
+    Ok(fill(cloud_init!("user-data.yaml"), &values))
 }
 
 fn users(data: &UserData<'_>) -> serde_json::Value {

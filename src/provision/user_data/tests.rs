@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-const TEMPLATE: &str = file!("user-data.yaml");
+const TEMPLATE: &str = cloud_init!("user-data.yaml");
 const PRIVATE: &str = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAA\n-----END OPENSSH PRIVATE KEY-----\n";
 const PUBLIC: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPsMbbIHKRwPWQYHwLvHtGCkAUcyPdrDdXLrWR1wyXIr laptop";
@@ -65,10 +65,13 @@ fn the_whole_fits_and_holds_its_files_unchanged() {
     let text = with("ubuntu", &keys, |_| {}, |d| text(d).expect("renders"));
     assert!(text.starts_with("#cloud-config\n"), "{text}");
     for (file, marker) in [
-        (file!("boot.sh"), "  - [sh, -c, "),
-        (file!("remote-root"), "boot, \"1800000000\", \"600\", "),
+        (cloud_init!("boot.sh"), "  - [sh, -c, "),
         (
-            file!("remote-eic"),
+            cloud_init!("remote-root"),
+            "boot, \"1800000000\", \"600\", ",
+        ),
+        (
+            cloud_init!("remote-eic"),
             "/remote-eic, permissions: \"0755\", content: ",
         ),
     ] {
