@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use super::Ctx;
-use crate::config::SessionDir;
+use crate::config::{MACHINE_FILE, SessionDir};
 use crate::error::Result;
 use crate::host::{self, RunOptions};
 use crate::model::SessionId;
@@ -70,7 +70,15 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
             dir,
             detach,
             handover,
-        } => host::run(SessionDir::new(dir), RunOptions { detach, handover }).await?,
+        } => {
+            let options = RunOptions {
+                detach,
+                handover,
+                machine: Some(MACHINE_FILE.into()),
+                metadata: Some(host::imds::ADDRESS.to_owned()),
+            };
+            host::run(SessionDir::new(dir), options).await?;
+        }
         Verb::Notify(args) => notify::run(args, ctx).await?,
         Verb::Upgrade(args) => upgrade::run(args, ctx).await?,
         Verb::Bridge { dir } => host::bridge::serve(&SessionDir::new(dir)).await?,

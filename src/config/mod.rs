@@ -1,6 +1,7 @@
 //! What a person has set: directories, the configuration file, agents as data. Values come in layers
 //! (built in, config.toml, .remote.toml, REMOTE_*, flags), and each remembers the one it came from.
 
+mod account;
 mod agent;
 mod agents;
 mod allowed;
@@ -12,6 +13,7 @@ mod paths;
 mod settings;
 mod value;
 
+pub use account::Account;
 pub use agent::AgentDef;
 pub use allowed::RepoCommands;
 pub use edit::set_in_file;
