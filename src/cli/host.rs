@@ -64,7 +64,21 @@ enum Verb {
     Logs(here::LogsArgs),
 }
 
+impl Verb {
+    /// Whether it needs what is root's on a rented machine.
+    fn is_roots(&self) -> bool {
+        match self {
+            Self::Bridge { .. } | Self::Launch | Self::List | Self::Logs(_) => true,
+            Self::Endpoint { .. } | Self::Start { .. } | Self::End { .. } => true,
+            Self::Run { .. } | Self::Notify(_) | Self::Upgrade(_) | Self::Check => false,
+        }
+    }
+}
+
 pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
+    if args.verb.is_roots() {
+        here::become_root()?;
+    }
     match args.verb {
         Verb::Run {
             dir,
@@ -83,7 +97,7 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
         Verb::Upgrade(args) => upgrade::run(args, ctx).await?,
         Verb::Bridge { dir } => host::bridge::serve(&SessionDir::new(dir)).await?,
         Verb::Launch => here::launch(ctx).await?,
-        Verb::List => here::answer(ctx, &host::list(&ctx.paths.sessions()))?,
+        Verb::List => here::answer(ctx, &host::list(&here::sessions(ctx)?))?,
         Verb::Endpoint { session } => here::endpoint(ctx, &session).await?,
         Verb::Start { session } => here::start(ctx, &session).await?,
         Verb::End { session } => here::end(ctx, &session).await?,

@@ -125,8 +125,13 @@ async fn serve(
     let mut conn = tokio::time::timeout(FIRST_WORD, Conn::host(stream, hub.id.as_str()))
         .await
         .map_err(late)??;
-    if let (Some(rented), Access::Owner) = (&hub.rented, access) {
-        rented.handed_over().await;
+    if access == Access::Owner && hub.rented.is_some() {
+        let hub = hub.clone();
+        tokio::spawn(async move {
+            if let Some(rented) = &hub.rented {
+                rented.handed_over().await;
+            }
+        });
     }
     loop {
         let first = tokio::time::timeout(FIRST_WORD, conn.receiver.next())

@@ -6,6 +6,7 @@ mod error;
 mod local;
 mod program;
 mod ssh_host;
+mod unit;
 mod upload;
 pub mod user_data;
 mod whole;
