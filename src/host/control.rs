@@ -186,6 +186,11 @@ async fn perform(
                 )
                 .hint("`remote terminate` ends a session at once"));
             }
+            // The machine's own first: it must not end before its session.
+            if let Some(rented) = &hub.rented {
+                let moved = rented.deadline(deadline).await;
+                moved.map_err(|why| WireError::new(ErrorCode::Io, why))?;
+            }
             hub.extend(deadline);
             Ok(Outcome::Done)
         }
@@ -334,7 +339,7 @@ async fn kill(hub: &Hub, number: u32, grace_ms: Option<Millis>) -> Result<(), Wi
         )));
     }
     let grace = grace_ms.map_or(wrapup::GRACE, Duration::from_millis);
-    let left = wrapup::end(&hub.id, &targets, grace.min(Duration::from_secs(3600))).await;
+    let left = wrapup::end(hub, &targets, grace.min(Duration::from_secs(3600))).await;
     if !left.is_empty() {
         return Err(WireError::new(
             ErrorCode::Io,

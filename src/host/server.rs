@@ -69,7 +69,11 @@ pub async fn accept(
     closing: watch::Receiver<bool>,
     alive: mpsc::Sender<()>,
 ) {
-    let uid = rustix::process::getuid().as_raw();
+    let user = match (&hub.rented, access) {
+        (Some(rented), Access::Owner) => rented.users().0,
+        (Some(rented), Access::Agent(_)) => rented.users().1,
+        (None, _) => rustix::process::getuid().as_raw(),
+    };
     let streams = Arc::new(());
     let mut stop = closing.clone();
     loop {
@@ -88,7 +92,7 @@ pub async fn accept(
         let Ok(peer) = stream.peer_cred() else {
             continue;
         };
-        let allowed = peer.uid() == uid || peer.uid() == 0;
+        let allowed = peer.uid() == user || peer.uid() == 0;
         if !allowed || Arc::strong_count(&streams) > MAX_STREAMS {
             continue;
         }
@@ -121,6 +125,14 @@ async fn serve(
     let mut conn = tokio::time::timeout(FIRST_WORD, Conn::host(stream, hub.id.as_str()))
         .await
         .map_err(late)??;
+    if access == Access::Owner && hub.rented.is_some() {
+        let hub = hub.clone();
+        tokio::spawn(async move {
+            if let Some(rented) = &hub.rented {
+                rented.handed_over().await;
+            }
+        });
+    }
     loop {
         let first = tokio::time::timeout(FIRST_WORD, conn.receiver.next())
             .await

@@ -6,7 +6,9 @@ mod error;
 mod local;
 mod program;
 mod ssh_host;
+mod unit;
 mod upload;
+pub mod user_data;
 mod whole;
 
 use std::fmt;

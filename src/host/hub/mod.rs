@@ -11,6 +11,7 @@ mod inner;
 mod session;
 
 use super::ends::{self, AgentFacts, Facts};
+use super::rented::Rented;
 use crate::config::SessionDir;
 use crate::model::{Millis, SessionId, SessionSpec, SessionStatus, now_ms};
 use crate::proto::{ErrorCode, WireError};
@@ -33,6 +34,8 @@ pub struct Hub {
     pub version: &'static str,
     /// Whatever the host starts is started through it.
     pub gate: Arc<Gate>,
+    /// What this host is besides, on a rented machine.
+    pub rented: Option<Rented>,
     revived: bool,
 }
 
@@ -71,6 +74,7 @@ impl Hub {
             started,
             version: env!("CARGO_PKG_VERSION"),
             gate: Arc::default(),
+            rented: None,
             revived,
         };
         (hub, receive)
