@@ -14,6 +14,7 @@ mod dispatch;
 mod doctor;
 mod extend;
 mod forward;
+mod gc;
 mod host;
 mod init;
 mod kill;
@@ -94,6 +95,7 @@ pub enum Verb {
     Extend(extend::Args),
     Terminate(terminate::Args),
     Prune(prune::Args),
+    Gc(gc::Args),
     Rename(rename::Args),
     Ssh(ssh::Args),
     SshConfig(ssh_config::Args),
@@ -137,6 +139,7 @@ impl Verb {
             Self::Restart(args) => restart::run(args, ctx).await,
             Self::Extend(args) => extend::run(args, ctx).await,
             Self::Terminate(args) => terminate::run(args, ctx).await,
+            Self::Gc(args) => gc::run(args, ctx).await,
             Self::Prune(args) => prune::run(args, ctx).await,
             Self::Rename(args) => rename::run(args, ctx).await,
             Self::Ssh(args) => ssh::run(args, ctx).await,
