@@ -1,6 +1,7 @@
 //! `remote dispatch`.
 
 mod agents;
+mod name;
 mod output;
 mod task;
 
@@ -191,6 +192,10 @@ impl Args {
                 "`--host` names another machine, and `--provider local` is this one",
             )
             .hint("leave one of them out")),
+            "local" if self.host_binary.is_some() => Err(Error::user(
+                "`--host-binary` is for another machine, and this session runs on this one",
+            )
+            .hint("leave it out, or say which machine: `--host me@box`")),
             "local" => Ok(Place::Local),
             "ssh" => {
                 let host = self.host.as_deref().or(ctx.config.host()).ok_or_else(|| {
@@ -219,7 +224,13 @@ impl Args {
         self.env
             .iter()
             .map(|pair| match pair.split_once('=') {
-                Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+                Some((name, value)) if is_identifier(name) => {
+                    Ok((name.to_owned(), value.to_owned()))
+                }
+                Some((name, _)) if !name.is_empty() => Err(Error::user(format!(
+                    "`--env {pair}`: `{name}` is no variable's name"
+                ))
+                .hint("names are letters, digits and `_`, and begin with no digit")),
                 _ => Err(Error::user(format!("`--env {pair}` is no NAME=VALUE"))
                     .hint("say for example `--env RUST_LOG=debug`")),
             })
@@ -299,6 +310,11 @@ impl Args {
         let host = Some(host);
         Ok((Started { known, host }, numbers))
     }
+}
+
+fn is_identifier(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 fn detached(ctx: &Ctx, known: &Known, agents: &[u32], args: &Args) -> Result<ExitCode> {

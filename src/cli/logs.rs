@@ -122,7 +122,7 @@ async fn lines(
         None => target.agents(),
     };
     let mut printer = Printer::new(ctx.ui, &agents);
-    if agents.len() > 1 && follow {
+    if follow && (agents.len() > 1 || target.known.live) {
         let following = Following {
             registry: registry.clone(),
             known: target.known.clone(),

@@ -1,6 +1,7 @@
 //! `remote status`.
 
 mod detail;
+mod keys;
 mod live;
 
 use std::process::ExitCode;
@@ -27,7 +28,7 @@ pub struct Args {
     /// Ended sessions too
     #[arg(long, short)]
     all: bool,
-    /// Stay, and show changes as they come
+    /// Stay, and show changes as they come; `q` leaves
     #[arg(long, short)]
     watch: bool,
     /// Print JSON; with --watch one object a line, at each change

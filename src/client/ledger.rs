@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::Paths;
 use crate::error::{Context, Result};
 use crate::model::{Millis, SessionId, SessionStatus};
-use crate::provision::{Launch, PinnedLogin, Rented, write_atomically};
+use crate::provision::{Launch, PinnedLogin, Rented, Survives, write_whole};
 
 /// Where an `ssh` session lives.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,7 +87,11 @@ impl Ledger {
     pub fn put(&self, entry: &Entry) -> Result<()> {
         let write = || -> std::io::Result<()> {
             std::fs::create_dir_all(&self.0)?;
-            write_atomically(&self.file(&entry.id), &serde_json::to_vec_pretty(entry)?)
+            write_whole(
+                &self.file(&entry.id),
+                &serde_json::to_vec_pretty(entry)?,
+                Survives::PowerCut,
+            )
         };
         write().context(format!("cannot write to {}", self.0.display()))
     }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::config::{Paths, SessionDir};
 use crate::error::{Context, Error, Result};
 use crate::model::{Millis, SessionId, SessionSpec, SessionStatus};
-use crate::provision::{live_endpoint, write_atomically};
+use crate::provision::{Survives, live_endpoint, write_whole};
 
 use super::ledger::{Entry, Ledger, SshPlace};
 
@@ -134,7 +134,7 @@ impl Registry {
             spec.name.clone_from(&name);
             let text = serde_json::to_vec_pretty(&spec)
                 .map_err(|e| Error::internal("a session cannot be written as JSON").because(e))?;
-            write_atomically(&dir.spec(), &text)
+            write_whole(&dir.spec(), &text, Survives::PowerCut)
                 .context(format!("cannot write {}", dir.spec().display()))?;
         }
         if let Some(mut entry) = self.ledger.get(&known.id) {

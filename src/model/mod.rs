@@ -12,7 +12,7 @@ pub use id::{AgentRef, IdError, SessionId};
 pub use record::{HistoryKind, LogRecord, MAX_RECORD, RecordTooLong};
 pub use session::{
     AgentSpec, AgentStatus, AttachedClient, DEFAULT_SIZE, End, EndKind, Ended, Ends, HostEndpoint,
-    Mode, SessionSpec, SessionStatus, Size,
+    Mode, ON_WARNING, SessionSpec, SessionStatus, Size, WARNING,
 };
 pub use state::{AgentState, BlockedOn, Evidence, Source};
 pub use terminal::Terminal;

@@ -42,6 +42,11 @@ pub enum Mode {
     Careful,
 }
 
+/// In an agent's environment: the shell command that its host runs when an end of the session nears.
+pub const ON_WARNING: &str = "REMOTE_ON_WARNING";
+/// In that command's environment: the warning.
+pub const WARNING: &str = "REMOTE_WARNING";
+
 /// One agent as it was asked for. Holds no secret: it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AgentSpec {

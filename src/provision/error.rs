@@ -34,6 +34,8 @@ pub enum ProvisionError {
     NoSession(SessionId),
     #[error("the host of {0} is not running")]
     NotRunning(SessionId),
+    #[error("no work volume is mounted at /work on this machine")]
+    NoWork,
     #[error("{0}")]
     Unsupported(&'static str),
     #[error("{place} runs {system}, and there is no `remote` binary for it here")]
@@ -84,6 +86,9 @@ impl From<ProvisionError> for Error {
                 Self::user(message).because(log)
             }
             ProvisionError::Start { .. } | ProvisionError::Unsupported(_) => Self::user(message),
+            ProvisionError::NoWork => Self::user(message).hint(
+                "mount it there: `sudo remote-root mount VOLUME-ID`, with `--new` if it is blank",
+            ),
             ProvisionError::NoSession(_) => {
                 Self::user(message).hint("run `remote status --all` to see what there is")
             }

@@ -6,7 +6,10 @@ mod error;
 mod local;
 mod program;
 mod ssh_host;
+mod unit;
 mod upload;
+pub mod user_data;
+mod whole;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -19,10 +22,11 @@ use tokio::io::AsyncRead;
 use crate::model::{Millis, SessionId, SessionSpec};
 
 pub use error::ProvisionError;
-pub use local::{Local, live_endpoint, write_atomically};
+pub use local::{Local, live_endpoint};
 pub use program::{find_program, login_path};
 pub use ssh_host::SshHost;
 pub use upload::{Binaries, quote, sh, system_name};
+pub use whole::{Survives, write_whole};
 
 /// A boxed future, so that the traits here can be objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

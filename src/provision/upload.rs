@@ -98,13 +98,24 @@ pub(super) fn pack(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap_or_default()
 }
 
+/// Removes binaries that no session needs: older than 30 days, not among the newest two, not running, and
+/// named by no session's directory (`binary`, which its host writes). While a directory there says nothing of
+/// its binary, as those of early versions do not, none is removed.
+const CLEAN: &str = "(s=${XDG_STATE_HOME:-$HOME/.local/state}/remote/sessions; n=0; \
+     for f in $(ls -t | grep '^remote-[0-9][-.0-9a-z]*$'); do \
+     n=$((n+1)); [ $n -gt 2 ] && [ -n \"$(find \"$f\" -mtime +30)\" ] || continue; \
+     for d in \"$s\"/*/; do [ -e \"$d/session.json\" ] || continue; [ -f \"$d/binary\" ] || exit 0; \
+     grep -q \"/$f\\$\" \"$d/binary\" && continue 2; done; \
+     for p in /proc/[0-9]*/exe; do case $(readlink \"$p\") in */\"$f\") continue 2;; esac; done; \
+     rm -f \"$f\"; done) 2>/dev/null; true";
+
 /// The final name appears only once what lies there has run: half an upload is never taken for a whole one.
 pub(super) fn upload_script(dir: &str, name: &str, gzip: bool) -> String {
     let unpack = if gzip { "gzip -dc" } else { "cat" };
     let (dir, name) = (quote(dir), quote(name));
     format!(
         "umask 077; mkdir -p {dir} && cd {dir} && t=.{name}.$$ && {unpack} > \"$t\" && chmod 700 \"$t\" \
-         && \"./$t\" host check && mv -f \"$t\" {name} || {{ rm -f \"$t\"; exit 1; }}"
+         && \"./$t\" host check && mv -f \"$t\" {name} || {{ rm -f \"$t\"; exit 1; }}; {CLEAN}"
     )
 }
 

@@ -114,8 +114,8 @@ async fn print(
 #[derive(Debug)]
 pub struct Printer {
     ui: Ui,
-    /// Digits of the largest agent number.
-    width: usize,
+    /// Digits of the largest agent number; `None` with one agent only, whose lines need none.
+    width: Option<usize>,
     /// A carriage return that may belong to a newline.
     held: bool,
     /// Agents of which states are printed; why is said once.
@@ -127,7 +127,7 @@ impl Printer {
         let widest = agents.iter().max().copied().unwrap_or(1);
         Self {
             ui,
-            width: widest.to_string().len(),
+            width: (agents.len() > 1).then(|| widest.to_string().len()),
             held: false,
             drawing: BTreeSet::new(),
         }
@@ -161,12 +161,14 @@ impl Printer {
 
     /// `1 | `, coloured by the agent's number.
     fn prefix(&self, agent: u32) -> String {
+        let Some(width) = self.width else {
+            return String::new();
+        };
         let color = usize::try_from(agent)
             .ok()
             .and_then(|n| COLORS.get(n.wrapping_sub(1) % COLORS.len()))
             .copied()
             .unwrap_or(Color::Dim);
-        let width = self.width;
         self.ui.paint(&format!("{agent:>width$} |"), color) + " "
     }
 

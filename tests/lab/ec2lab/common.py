@@ -26,6 +26,8 @@ class Settings:
     check_model: bool = False
     # Seconds in which DescribeInstances does not see a new instance yet.
     lag: float = 0.0
+    # How long a key sent through EC2 Instance Connect opens the door.
+    key_seconds: float = 60.0
     # What GET /lab/address answers instead of the caller's own address.
     address: str = ""
     # Quota code -> vCPUs. Generous, so that only tests of quotas meet them.

@@ -83,7 +83,7 @@ def _age(words: Words) -> None:
 
 
 def _set(words: Words) -> None:
-    """`lag` (seconds), `address` (text), `quotas` (code -> vCPUs), `auth` (whether IAM is enforced)."""
+    """`lag` and `key_seconds`, `address` (text), `quotas` (code -> vCPUs), `auth` (whether IAM is enforced)."""
     from moto import settings
     from moto.core.authorization import ActionAuthenticatorMixin
 
@@ -93,7 +93,7 @@ def _set(words: Words) -> None:
             ActionAuthenticatorMixin.request_count = 0
         elif key == "quotas":
             LAB.quotas.update(value)
-        elif key in ("lag", "address"):
+        elif key in ("lag", "address", "key_seconds"):
             setattr(LAB, key, type(getattr(LAB, key))(value))
         else:
             raise ValueError(f"nothing called {key} to set")

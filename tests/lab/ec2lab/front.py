@@ -36,7 +36,7 @@ def application(moto: Callable[..., Iterable[bytes]]) -> Callable[[dict[str, Any
             status, headers, out = control.answer(path[5:], raw, environ.get("REMOTE_ADDR", ""), CALLS)
         else:
             status, headers, out = _call(parse(environ, raw), environ, moto)
-        start(f"{status} -", headers)
+        start(f"{status} -", [*headers, ("Content-Length", str(len(out)))])
         return [out]
 
     return serve

@@ -16,7 +16,7 @@ import urllib.parse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .common import later
+from .common import LAB, later
 from .disks import root_name
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 # Every machine has a network of its own, so they may share the address; a saved VM fixes it.
 MAC = "02:00:00:00:00:01"
-# Seconds in which a key sent through EC2 Instance Connect opens the door.
-KEY_SECONDS = 60.0
 
 
 def tree(machine: Machine) -> dict[str, Any]:
@@ -95,10 +93,9 @@ def tree(machine: Machine) -> dict[str, Any]:
 
 def active_keys(machine: Machine) -> dict[str, str]:
     """User -> the keys that EC2 Instance Connect brought within the last minute."""
-    now = time.monotonic()
-    machine.sent_keys = [k for k in machine.sent_keys if k[2] > now]
+    oldest = time.monotonic() - LAB.key_seconds
     found: dict[str, str] = {}
-    for user, key, _ in machine.sent_keys:
+    for user, key, _ in (k for k in machine.sent_keys if k[2] > oldest):
         found[user] = found.get(user, "") + key.strip() + "\n"
     return found
 

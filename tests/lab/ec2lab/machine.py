@@ -34,7 +34,7 @@ class Machine(ABC):
         self.dir: Path = LAB.state / inst.id
         self.dir.mkdir(exist_ok=True)
         self.address = free_address()
-        # IMDS: token -> when it ends; user, key and when it ends.
+        # IMDS: token -> when it ends; user, key and when it came.
         self.tokens: dict[str, float] = {}
         self.sent_keys: list[tuple[str, str, float]] = []
         self.spot_notice: dict[str, str] | None = None

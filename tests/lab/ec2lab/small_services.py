@@ -13,7 +13,6 @@ from moto.budgets.responses import BudgetsResponse
 from moto.sns.models import SNSBackend, sns_backends
 
 from .hooks import hook
-from .imds import KEY_SECONDS
 from .machine import MACHINES
 from .services import Call, Refusal, answers
 
@@ -25,8 +24,8 @@ def _(call: Call) -> dict[str, Any]:
         raise Refusal("EC2InstanceNotFoundException", "Instance not found", 404)
     if machine.inst._state.name != "running":
         raise Refusal("EC2InstanceStateInvalidException", "Instance is not running")
-    until = time.monotonic() + KEY_SECONDS
-    machine.sent_keys.append((call.body["InstanceOSUser"], call.body["SSHPublicKey"], until))
+    sent = (call.body["InstanceOSUser"], call.body["SSHPublicKey"], time.monotonic())
+    machine.sent_keys.append(sent)
     return {"RequestId": "lab", "Success": True}
 
 
@@ -61,8 +60,7 @@ def _(call: Call) -> dict[str, Any]:
 _TAGS: dict[str, list[dict[str, str]]] = {}
 
 
-def _budget(call: Call) -> Any:
-    account, name = call.body["AccountId"], call.body["BudgetName"]
+def _budget(account: str, name: str) -> Any:
     budget = budgets_backends[account]["aws"].budgets[account].get(name)
     if budget is None:
         raise Refusal("NotFoundException", f"Unable to find budget: {name}")
@@ -79,7 +77,8 @@ def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
 
 def _notification(call: Call) -> Notification:
     wanted = call.body["Notification"]
-    found = next((n for n in _budget(call).notifications if _same(n.details, wanted)), None)
+    budget = _budget(call.body["AccountId"], call.body["BudgetName"])
+    found = next((n for n in budget.notifications if _same(n.details, wanted)), None)
     if found is None:
         raise Refusal("NotFoundException", "Unable to find the notification")
     return found
@@ -88,8 +87,7 @@ def _notification(call: Call) -> Notification:
 @answers("budgets", "UpdateBudget")
 def _(call: Call) -> dict[str, Any]:
     new = call.body["NewBudget"]
-    call.body["BudgetName"] = new["BudgetName"]
-    budget = _budget(call)
+    budget = _budget(call.body["AccountId"], new["BudgetName"])
     budget.budget = {**budget.budget, **new, "LastUpdatedTime": time.time()}
     return {}
 
