@@ -2,6 +2,7 @@
 //! nothing of SSH or of the wire: what has to run on another machine goes through [`Remote`], which the
 //! client implements over its connection.
 
+pub mod ec2;
 mod error;
 mod local;
 mod program;

@@ -37,8 +37,17 @@ impl Binaries {
 /// Printed before what we read: a profile may print too.
 const MARK: &str = "remote-probe";
 
-pub(super) const PROBE: &str = "echo remote-probe; uname -sm; command -v gzip >/dev/null 2>&1 && echo gzip || echo cat; \
-                     d=${XDG_DATA_HOME:-$HOME/.local/share}/remote/bin; echo \"$d\"; ls \"$d\" 2>/dev/null; true";
+/// Where binaries lie on a machine of one's own.
+const OF_THE_USER: &str = "${XDG_DATA_HOME:-$HOME/.local/share}/remote/bin";
+
+/// Asks for what [`Probe`] holds; `dir` is where binaries lie, if not in the user's own place.
+pub(super) fn probe(dir: Option<&str>) -> String {
+    let dir = dir.map_or_else(|| OF_THE_USER.to_owned(), quote);
+    format!(
+        "echo {MARK}; uname -sm; command -v gzip >/dev/null 2>&1 && echo gzip || echo cat; \
+         d={dir}; echo \"$d\"; ls \"$d\" 2>/dev/null; true"
+    )
+}
 
 /// What a machine says of itself.
 #[derive(Debug, PartialEq, Eq)]
@@ -110,12 +119,17 @@ const CLEAN: &str = "(s=${XDG_STATE_HOME:-$HOME/.local/state}/remote/sessions; n
      rm -f \"$f\"; done) 2>/dev/null; true";
 
 /// The final name appears only once what lies there has run: half an upload is never taken for a whole one.
-pub(super) fn upload_script(dir: &str, name: &str, gzip: bool) -> String {
+/// `shared`: other users run it too, by the name `remote`.
+pub(super) fn upload_script(dir: &str, name: &str, gzip: bool, shared: bool) -> String {
     let unpack = if gzip { "gzip -dc" } else { "cat" };
     let (dir, name) = (quote(dir), quote(name));
+    let (umask, mode, link, clean) = match shared {
+        true => ("022", "755", format!(" && ln -sfn {name} remote"), "true"),
+        false => ("077", "700", String::new(), CLEAN),
+    };
     format!(
-        "umask 077; mkdir -p {dir} && cd {dir} && t=.{name}.$$ && {unpack} > \"$t\" && chmod 700 \"$t\" \
-         && \"./$t\" host check && mv -f \"$t\" {name} || {{ rm -f \"$t\"; exit 1; }}; {CLEAN}"
+        "umask {umask}; mkdir -p {dir} && cd {dir} && t=.{name}.$$ && {unpack} > \"$t\" && chmod {mode} \"$t\" \
+         && \"./$t\" host check && mv -f \"$t\" {name}{link} || {{ rm -f \"$t\"; exit 1; }}; {clean}"
     )
 }
 
