@@ -249,11 +249,7 @@ impl Args {
             .collect()
     }
 
-    async fn begin(
-        &self,
-        ctx: &Ctx,
-        registry: &Registry,
-    ) -> Result<(Started, Vec<u32>)> {
+    async fn begin(&self, ctx: &Ctx, registry: &Registry) -> Result<(Started, Vec<u32>)> {
         let place = self.place(ctx)?;
         let ends = self.ends(ctx, matches!(place, Place::Ec2(_)))?;
         if ctx.config.setup().is_some() {
@@ -281,7 +277,10 @@ impl Args {
             budget_microusd: self.machine.budget_microusd(),
         };
         let stages = Stages::new(ctx.ui);
-        let rented = order.wish.is_some().then(|| (order.id.clone(), order.place.clone()));
+        let rented = order
+            .wish
+            .is_some()
+            .then(|| (order.id.clone(), order.place.clone()));
         let step = |step: &str| stages.step(step);
         let starting = start(&ctx.paths, registry, order, now_ms(), person(ctx), &step);
         let started = match rented {

@@ -115,8 +115,11 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
             .collect();
         ctx.ui.json(&told)?;
     } else if !doomed.is_empty() {
-        ctx.ui
-            .note(format!("Deleted {} of {}.", doomed.len() - failed.len(), doomed.len()));
+        ctx.ui.note(format!(
+            "Deleted {} of {}.",
+            doomed.len() - failed.len(),
+            doomed.len()
+        ));
     }
     for (leftover, why) in &failed {
         ctx.ui.warn(format!("{} stays: {why}", leftover.id));

@@ -71,8 +71,10 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
             write(ctx, &values, args.yes)?;
         }
         ("ec2", Some(_)) => {
-            return Err(Error::user("the ec2 provider rents its machines: it has no --host")
-                .hint("run `remote init --provider ssh --host ME@BOX` for a machine you own"));
+            return Err(
+                Error::user("the ec2 provider rents its machines: it has no --host")
+                    .hint("run `remote init --provider ssh --host ME@BOX` for a machine you own"),
+            );
         }
         (other, _) => {
             return Err(Error::user(format!("\"{other}\" is no provider")).hint(

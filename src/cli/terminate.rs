@@ -48,7 +48,9 @@ struct Terminated {
 }
 
 pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
-    let registry = ctx.registry(args.sessions.first().map(String::as_str)).await?;
+    let registry = ctx
+        .registry(args.sessions.first().map(String::as_str))
+        .await?;
     let sessions = chosen(&registry, &args)?;
     if sessions.is_empty() {
         if args.json {

@@ -159,9 +159,8 @@ pub async fn undo(
     let (compute, _) = provider(paths, place, ask).await?;
     match compute.terminate(id).await {
         Ok(()) | Err(ProvisionError::NoSession(_)) => registry.ledger().remove(id),
-        Err(e) => Err(Error::from(e).hint(
-            "its machine ends itself within ten minutes; `remote gc` lists what is left",
-        )),
+        Err(e) => Err(Error::from(e)
+            .hint("its machine ends itself within ten minutes; `remote gc` lists what is left")),
     }
 }
 

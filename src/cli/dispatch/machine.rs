@@ -141,10 +141,25 @@ mod tests {
 
     #[test]
     fn sizes_are_whole_gibibytes_within_what_ebs_has() {
-        for (text, expected) in [("50gb", 50), ("64GiB", 64), ("8", 8), ("1tb", 1024), (" 20 gb", 20)] {
+        for (text, expected) in [
+            ("50gb", 50),
+            ("64GiB", 64),
+            ("8", 8),
+            ("1tb", 1024),
+            (" 20 gb", 20),
+        ] {
             assert_eq!(gib(text).ok(), Some(expected), "{text}");
         }
-        for text in ["", "gb", "0gb", "-1gb", "1.5gb", "50mb", "99999gb", "99999999999999999999tb"] {
+        for text in [
+            "",
+            "gb",
+            "0gb",
+            "-1gb",
+            "1.5gb",
+            "50mb",
+            "99999gb",
+            "99999999999999999999tb",
+        ] {
             assert!(gib(text).is_err(), "{text}");
         }
     }

@@ -45,7 +45,14 @@ pub(super) async fn look(ctx: &Ctx, given: Option<&str>) -> Result<String> {
         },
     };
     let binaries = Binaries::default();
-    let ec2 = cloud::open(&ctx.paths, &ctx.config, Some(&region), &binaries, person(ctx)).await?;
+    let ec2 = cloud::open(
+        &ctx.paths,
+        &ctx.config,
+        Some(&region),
+        &binaries,
+        person(ctx),
+    )
+    .await?;
     let stage = ctx.ui.stage("identity");
     stage.waits("AWS");
     let owner = ec2.owner().await?.to_owned();
@@ -90,7 +97,10 @@ async fn nearest(ctx: &Ctx) -> Result<String> {
             .hint("name one: `remote init --provider ec2 --region eu-west-1`")
     };
     let (time, region) = best.ok_or_else(none)?;
-    stage.done(&format!("{region} is the nearest ({} ms)", time.as_millis()));
+    stage.done(&format!(
+        "{region} is the nearest ({} ms)",
+        time.as_millis()
+    ));
     if !confirm(&ctx.ui, &format!("Use {region}?"), false)? {
         return Err(Error::user("no region was chosen")
             .hint("name one: `remote init --provider ec2 --region eu-west-1`"));

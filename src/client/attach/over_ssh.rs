@@ -9,8 +9,8 @@ use tokio::sync::Mutex;
 
 use super::dial::{BoxFuture, Dial, DialError};
 use crate::client::control::ByteStream;
-use crate::client::link::Retry;
 use crate::client::handover::refresh;
+use crate::client::link::Retry;
 use crate::client::reach::{HostConn, host_is_dead, reach};
 use crate::client::registry::{Known, Registry};
 use crate::error::{Error, Kind, Result};

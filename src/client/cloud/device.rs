@@ -7,7 +7,7 @@ use russh::keys::{PrivateKey, decode_secret_key};
 use crate::config::Paths;
 use crate::error::{Context, Result};
 use crate::provision::ec2::Device;
-use crate::provision::write_atomically;
+use crate::provision::{Survives, write_whole};
 use crate::ssh::keys;
 
 /// The device's name and key, made where there is none yet.
@@ -41,7 +41,7 @@ fn make(identity: &std::path::Path) -> Result<PrivateKey> {
         .context("a key cannot be made")?;
     let dir = identity.parent().unwrap_or(identity);
     std::fs::create_dir_all(dir)
-        .and_then(|()| write_atomically(identity, text.as_bytes()))
+        .and_then(|()| write_whole(identity, text.as_bytes(), Survives::PowerCut))
         .context(format!("{} cannot be written", identity.display()))?;
     Ok(key)
 }
@@ -71,7 +71,10 @@ mod tests {
         let home = tempfile::tempdir()?;
         let paths = Paths::new(|v| (v == "HOME").then(|| home.path().into()))?;
         let first = device(&paths)?;
-        assert!(first.public_key.starts_with("ssh-ed25519 AAAA"), "{first:?}");
+        assert!(
+            first.public_key.starts_with("ssh-ed25519 AAAA"),
+            "{first:?}"
+        );
         assert!(first.public_key.contains(" remote:"), "{first:?}");
         assert_eq!(device(&paths)?.public_key, first.public_key);
         std::fs::write(&first.identity, "not a key")?;
