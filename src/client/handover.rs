@@ -12,7 +12,8 @@ use crate::config::{Config, Paths};
 use crate::error::{Context, Error, Result};
 use crate::model::{SessionId, SessionSpec, SessionStatus, now_ms};
 use crate::provision::{
-    Binaries, Compute, Endpoint, Local, Login, MachineState, ProvisionError, SshHost, Steps, quote,
+    Binaries, Compute, Endpoint, Local, Login, MachineState, PinnedLogin, ProvisionError, SshHost,
+    Steps, quote,
 };
 use crate::ssh::{Ask, Connection, Flow};
 
@@ -102,14 +103,11 @@ pub fn record(registry: &Registry, spec: &SessionSpec, endpoint: &Endpoint) -> R
 /// The configuration cannot be read, which a rented machine's account is taken from.
 pub fn place_of(paths: &Paths, known: &Known) -> Result<Place> {
     Ok(match &known.ssh {
-        Some(_) if known.provider == "ec2" => {
-            let cwd = std::env::current_dir().context("the current directory cannot be read")?;
-            Place::Ec2(Box::new(Cloud {
-                config: Config::load(paths, &cwd)?,
-                region: known.rented.as_ref().map(|r| r.region.clone()),
-                binaries: Binaries::default(),
-            }))
-        }
+        Some(_) if known.provider == "ec2" => Place::Ec2(Box::new(Cloud {
+            config: here(paths)?,
+            region: known.rented.as_ref().map(|r| r.region.clone()),
+            binaries: Binaries::default(),
+        })),
         Some(ssh) => Place::Ssh {
             destination: ssh.destination.clone(),
             binaries: Binaries::default(),
@@ -144,6 +142,24 @@ pub async fn revive(
         registry.ledger().put(&entry)?;
     }
     registry.resolve(known.id.as_str())
+}
+
+/// Has a rented machine take this device's key.
+///
+/// # Errors
+/// It is gone, or AWS does not permit it.
+pub async fn admit(known: &Known, ask: Arc<dyn Ask>) -> Result<PinnedLogin> {
+    let paths = Paths::from_env()?;
+    let config = here(&paths)?;
+    let region = known.rented.as_ref().map(|r| r.region.as_str());
+    let ec2 = cloud::open(&paths, &config, region, &Binaries::default(), ask).await?;
+    Ok(ec2.admit(&known.id).await?)
+}
+
+/// The configuration for the current directory.
+fn here(paths: &Paths) -> Result<Config> {
+    let cwd = std::env::current_dir().context("the current directory cannot be read")?;
+    Config::load(paths, &cwd)
 }
 
 /// Asks the provider of a rented machine where it is now, and writes it down.

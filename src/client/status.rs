@@ -100,6 +100,10 @@ pub async fn report(
     if !known.live {
         return Report::remembered(known);
     }
+    // A machine that this device has never spoken to has to let it in first.
+    let stranger =
+        known.provider == "ec2" && known.last.as_ref().is_none_or(|l| l.version.is_empty());
+    let patience = if stranger { patience * 5 } else { patience };
     let asked = async {
         let host = reach(known, ask.clone()).await?;
         host.control().await?.status().await

@@ -9,6 +9,7 @@ use crate::client::registry::Registry;
 use crate::config::{Config, Paths};
 use crate::error::Result;
 use crate::model::{Ends, Millis, SessionSpec, SessionStatus, now_ms};
+use crate::provision::ec2::socket;
 use crate::provision::{Binaries, Compute, Machine, MachineState, Rented};
 use crate::ssh::Ask;
 
@@ -111,7 +112,7 @@ fn fresh(machine: &Machine, rented: &Rented, now: Millis) -> Entry {
         provider: "ec2".to_owned(),
         ssh: SshPlace {
             destination: String::new(),
-            socket: format!("{dir}/host.sock"),
+            socket: socket(id),
             dir,
             binary: String::new(),
             login: None,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Ec2;
+use super::admit::socket;
 use super::calls::gone_is_good;
 use super::found::{FoundInstance, Of, foremost};
 use super::journal::Begun;
@@ -317,7 +318,7 @@ impl Ec2 {
         let dir = dir(session);
         Ok(Endpoint {
             login: Login::Pinned(login),
-            socket: format!("{dir}/host.sock"),
+            socket: socket(session),
             binary: format!("{BINARIES}/remote"),
             dir,
         })

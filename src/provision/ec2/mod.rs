@@ -3,6 +3,7 @@
 //! nothing; the other files make the calls.
 
 mod address;
+mod admit;
 mod boot;
 mod calls;
 mod change;
@@ -30,6 +31,7 @@ use aws_config::SdkConfig;
 use tokio::sync::OnceCell;
 
 pub use address::{AddressError, addresses};
+pub use admit::socket;
 pub use errors::{AwsClass, AwsError};
 pub use gc::{Leftover, LeftoverKind};
 pub use image::{Image, NAMES as IMAGE_NAMES, image};

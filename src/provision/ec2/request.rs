@@ -18,6 +18,8 @@ use super::plan::Attempt;
 use super::tags::Facts;
 use crate::model::SessionSpec;
 
+/// What the images that are known by name have.
+const ROOT_GIB: i32 = 8;
 /// One machine to ask for.
 pub(super) struct Request<'a> {
     pub attempt: &'a Attempt,
@@ -88,7 +90,10 @@ impl Request<'_> {
             .ebs(work.build())
             .build();
         let root = self.image.root.map(|name| {
-            let root = disk().delete_on_termination(true).build();
+            let root = disk()
+                .volume_size(ROOT_GIB)
+                .delete_on_termination(true)
+                .build();
             BlockDeviceMapping::builder()
                 .device_name(name)
                 .ebs(root)
