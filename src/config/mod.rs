@@ -8,6 +8,7 @@ mod edit;
 mod file;
 mod keys;
 mod paths;
+mod rules;
 mod settings;
 mod value;
 
@@ -16,5 +17,6 @@ pub use allowed::RepoCommands;
 pub use edit::set_in_file;
 pub use keys::{KEYS, Key, meant_variable};
 pub use paths::{Paths, SessionDir};
+pub use rules::AutoRule;
 pub use settings::{Config, Problem, REPO_FILE};
 pub use value::{Origin, Shape, Value, parse_duration};

@@ -5,6 +5,7 @@
 mod error;
 mod local;
 mod program;
+pub mod sizing;
 mod ssh_host;
 mod upload;
 
