@@ -5,8 +5,9 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/remote/target
 MAKEFLAGS += --no-print-directory
 CUTS ?= 500
 FUZZ_SECONDS ?= 60
+MACHINES ?= box
 
-.PHONY: check setup test lint doc bench soak fuzz man dist first-contact clean
+.PHONY: check setup test lab lint doc bench soak fuzz man dist first-contact clean
 
 # All that must hold before a commit.
 check:
@@ -18,6 +19,10 @@ setup:
 
 test: setup
 	cargo test --release
+
+# An EC2 on this machine to try `remote` against: MACHINES=vm, box or none. Prints what to paste.
+lab:
+	@scripts/lab $(MACHINES)
 
 lint: setup
 	cargo fmt --check

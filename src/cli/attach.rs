@@ -11,13 +11,14 @@ use super::target::{Target, person};
 use super::terminal::{self, LocalConsole};
 use super::{Ctx, complete, span};
 use crate::client::attach::{self, DetachKey, Ending, HostDial, Options, Parts, Report};
-use crate::client::{Known, Registry, who};
+use crate::client::{HostConn, Known, Registry, who};
 use crate::error::{Context, Error, Result};
 use crate::model::{
     AgentRef, AgentState, AgentStatus, DEFAULT_SIZE, SessionStatus, Terminal, now_ms,
 };
-use crate::proto::{Op, Outcome};
 
+/// Whichever agent the host thinks is meant.
+const ANY: u32 = 0;
 /// The terminal's notices that are repeated once it is ours again.
 const NOTICES: usize = 5;
 
@@ -77,14 +78,16 @@ impl How {
 }
 
 pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
-    let registry = Registry::open(&ctx.paths)?;
+    let registry = ctx
+        .registry(args.target.as_ref().map(|t| t.session.as_str()))
+        .await?;
     let target = Target::find(&registry, args.target.as_ref())?;
     let known = target.known;
-    let dial = HostDial::open(registry, known.clone(), person(ctx)).await?;
-    let agent = match target.agent {
-        Some(agent) => agent,
-        None => the_one_that_matters(&known, &dial).await?,
-    };
+    let dial = HostDial::open(registry, known.clone(), person(ctx), None).await?;
+    // On this machine last.json is as new as the host's word; elsewhere the host says which it is.
+    let newest = known.last.as_ref().filter(|_| known.ssh.is_none());
+    let wanted = newest.and_then(SessionStatus::most_wanted);
+    let agent = target.agent.or(wanted).unwrap_or(ANY);
     let mut how = How::configured(ctx)?;
     how.read_only = args.read_only;
     if args.detach_key.is_some() {
@@ -98,14 +101,19 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
     join(ctx, &known, agent, how, dial).await
 }
 
-/// Attaches to one agent of a session, as `remote attach` does. The exit status is the agent's if it ends
+/// Attaches to one agent of a session, as `remote attach` does, over `host` where that is open already. The exit status is the agent's if it ends
 /// meanwhile, 0 if the person leaves.
 ///
 /// # Errors
 /// The session is over or cannot be reached, or its host refuses; a connection that is lost for good.
-pub async fn attach_to(ctx: &Ctx, known: &Known, agent: u32) -> Result<ExitCode> {
+pub async fn attach_to(
+    ctx: &Ctx,
+    known: &Known,
+    agent: u32,
+    host: Option<HostConn>,
+) -> Result<ExitCode> {
     let registry = Registry::open(&ctx.paths)?;
-    let dial = HostDial::open(registry, known.clone(), person(ctx)).await?;
+    let dial = HostDial::open(registry, known.clone(), person(ctx), host).await?;
     join(ctx, known, agent, How::configured(ctx)?, dial).await
 }
 
@@ -142,6 +150,7 @@ async fn join(ctx: &Ctx, known: &Known, agent: u32, how: How, dial: HostDial) ->
         .map_err(|e| Error::internal("attach failed").because(e))?
         .map_err(|e| Error::internal("no random numbers").because(e))?;
     write_stats(&report);
+    let agent = report.agent.as_ref().map_or(agent, |a| a.number);
     tell(ctx, known, agent, report)
 }
 
@@ -168,30 +177,6 @@ fn size_without_terminal(known: &Known, agent: u32) -> crate::model::Size {
         .map(|a| a.size)
         .next()
         .unwrap_or(DEFAULT_SIZE)
-}
-
-/// The agent that waits for an answer, else the first that lives, else the first.
-async fn the_one_that_matters(known: &Known, dial: &HostDial) -> Result<u32> {
-    // On this machine last.json is as new as the host's word.
-    let status = match (&known.last, &known.ssh, dial.host().await) {
-        (Some(last), None, _) => Some(last.clone()),
-        (_, _, Some(host)) => match host.control().await?.ask(Op::Status).await? {
-            Outcome::Status { status } => Some(*status),
-            _ => None,
-        },
-        _ => None,
-    };
-    Ok(status.as_ref().and_then(most_wanted).unwrap_or(1))
-}
-
-fn most_wanted(status: &SessionStatus) -> Option<u32> {
-    let rank = |a: &AgentStatus| match a.state {
-        AgentState::Blocked { .. } => 0,
-        state if !state.is_over() => 1,
-        _ => 2,
-    };
-    let first = status.agents.iter().min_by_key(|a| (rank(a), a.number));
-    first.map(|a| a.number)
 }
 
 /// The last lines, and the exit code.

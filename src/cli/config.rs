@@ -132,6 +132,7 @@ fn as_json(config: &Config) -> Json {
                 "careful": agent.careful,
                 "autonomous": agent.autonomous,
                 "setup": agent.setup,
+                "on_warning": agent.on_warning,
                 // Names only: what a person puts there may be a secret.
                 "env": agent.env.keys().collect::<Vec<_>>(),
                 "source": agent.origin.to_string(),

@@ -1,6 +1,8 @@
 //! What every verb is given: where things lie, what is configured, and how to speak to the person.
 
+use super::target::person;
 use super::{Globals, Ui};
+use crate::client::{Registry, cloud};
 use crate::config::{Config, Paths};
 use crate::error::{Context, Result};
 
@@ -35,6 +37,42 @@ impl Ctx {
             ui,
             overrides,
         })
+    }
+
+    /// The sessions that are known here; where `wanted` (any, where none is named) is not among them, those
+    /// that the tags on AWS tell of too: another device may have begun it.
+    ///
+    /// # Errors
+    /// The ledger or the sessions' directory cannot be read.
+    pub async fn registry(&self, wanted: Option<&str>) -> Result<Registry> {
+        let registry = Registry::open(&self.paths)?;
+        let known = match wanted {
+            Some(typed) => registry.resolve(typed).is_ok(),
+            None => !registry.all(false)?.is_empty(),
+        };
+        if !known {
+            self.ask_tags(&registry).await?;
+        }
+        Ok(registry)
+    }
+
+    /// All sessions, those that only the tags on AWS tell of included.
+    ///
+    /// # Errors
+    /// As [`Ctx::registry`].
+    pub async fn whole_registry(&self) -> Result<Registry> {
+        let registry = Registry::open(&self.paths)?;
+        self.ask_tags(&registry).await?;
+        Ok(registry)
+    }
+
+    async fn ask_tags(&self, registry: &Registry) -> Result<()> {
+        let fleet = cloud::sync(&self.paths, &self.config, registry, person(self)).await?;
+        if let Some(why) = fleet.failed {
+            self.ui
+                .warn(format!("AWS was not asked for other sessions: {why}"));
+        }
+        Ok(())
     }
 
     /// The configuration for the current directory, with `KEY=VALUE` on top.

@@ -1,6 +1,8 @@
 //! `remote dispatch`.
 
 mod agents;
+mod machine;
+mod name;
 mod output;
 mod task;
 
@@ -18,9 +20,9 @@ use serde::Serialize;
 
 use super::attach::How;
 use super::stages::Stages;
-use super::target::{person, time};
+use super::target::{interrupted, person, time};
 use super::{Ctx, allow, complete};
-use crate::client::dispatch::{Order, Place, Started, checked, start};
+use crate::client::dispatch::{Cloud, Order, Place, Started, checked, fresh_id, start, undo};
 use crate::client::follow::Following;
 use crate::client::reach::{Hosts, reach};
 use crate::client::{Known, Registry};
@@ -103,6 +105,8 @@ pub struct Args {
     /// Where the agents run [default: here, or the home directory on another machine]
     #[arg(long, value_name = "DIR")]
     cwd: Option<PathBuf>,
+    #[command(flatten)]
+    machine: machine::MachineArgs,
     /// Print the session, and with it the outcome unless detached, as JSON instead of the output
     #[arg(long)]
     json: bool,
@@ -136,12 +140,11 @@ struct Detached<'a> {
 
 pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
     let registry = Registry::open(&ctx.paths)?;
-    let ends = args.ends(ctx)?;
     // What is wrong there is better said before anything runs.
     How::configured(ctx)?;
     let (started, agents) = match &args.into {
         Some(into) => args.join(ctx, &registry, into).await?,
-        None => args.begin(ctx, &registry, ends).await?,
+        None => args.begin(ctx, &registry).await?,
     };
     let known = started.known.clone();
     if args.detach {
@@ -160,18 +163,23 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
 }
 
 impl Args {
-    fn ends(&self, ctx: &Ctx) -> Result<Ends> {
+    fn ends(&self, ctx: &Ctx, rented: bool) -> Result<Ends> {
         let config = &ctx.config;
         let time = |flag: &str, given: Option<Duration>, set: Option<Duration>| {
             given.or(set).map(|t| checked(flag, t)).transpose()
         };
         let ms = |time: Option<Duration>| time.and_then(|t| u64::try_from(t.as_millis()).ok());
-        let ttl = time("--ttl", self.ttl, config.ttl())?;
+        // What costs ends by itself.
+        let or = |minutes: u64| rented.then(|| Duration::from_secs(minutes * 60));
+        let ttl = time("--ttl", self.ttl, config.ttl())?.or(or(60));
+        let idle = time("--idle", self.idle, config.idle())?.or(or(15));
+        let linger = time("--linger", self.linger, config.linger())?.or(or(2));
+        let wait_limit = time("--wait-limit", self.wait_limit, config.wait_limit())?.or(or(30));
         let ends = Ends {
             deadline: None,
-            linger_ms: ms(time("--linger", self.linger, config.linger())?),
-            idle_ms: ms(time("--idle", self.idle, config.idle())?),
-            wait_limit_ms: ms(time("--wait-limit", self.wait_limit, config.wait_limit())?),
+            linger_ms: ms(linger),
+            idle_ms: ms(idle),
+            wait_limit_ms: ms(wait_limit),
             keep: self.keep,
         };
         Ok(match ttl {
@@ -184,6 +192,7 @@ impl Args {
         let provider = match (&self.provider, &self.host) {
             (Some(provider), _) => provider.as_str(),
             (None, Some(_)) => "ssh",
+            (None, None) if self.machine.any() => "ec2",
             (None, None) => ctx.config.provider(),
         };
         match provider {
@@ -191,6 +200,10 @@ impl Args {
                 "`--host` names another machine, and `--provider local` is this one",
             )
             .hint("leave one of them out")),
+            "local" if self.host_binary.is_some() => Err(Error::user(
+                "`--host-binary` is for another machine, and this session runs on this one",
+            )
+            .hint("leave it out, or say which machine: `--host me@box`")),
             "local" => Ok(Place::Local),
             "ssh" => {
                 let host = self.host.as_deref().or(ctx.config.host()).ok_or_else(|| {
@@ -206,12 +219,16 @@ impl Args {
                     },
                 })
             }
-            "ec2" => Err(
-                Error::user("provider `ec2` is not in this version of remote")
-                    .hint("use `--provider local`, or `--provider ssh --host me@box`"),
-            ),
+            "ec2" => Ok(Place::Ec2(Box::new(Cloud {
+                config: ctx.config.clone(),
+                region: self.machine.region.clone(),
+                binaries: Binaries {
+                    given: self.host_binary.clone(),
+                    by_system: ctx.config.host_binaries().clone(),
+                },
+            }))),
             other => Err(Error::user(format!("there is no provider `{other}`"))
-                .hint("there are `local` and `ssh`")),
+                .hint("there are `local`, `ssh` and `ec2`")),
         }
     }
 
@@ -219,20 +236,22 @@ impl Args {
         self.env
             .iter()
             .map(|pair| match pair.split_once('=') {
-                Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+                Some((name, value)) if is_identifier(name) => {
+                    Ok((name.to_owned(), value.to_owned()))
+                }
+                Some((name, _)) if !name.is_empty() => Err(Error::user(format!(
+                    "`--env {pair}`: `{name}` is no variable's name"
+                ))
+                .hint("names are letters, digits and `_`, and begin with no digit")),
                 _ => Err(Error::user(format!("`--env {pair}` is no NAME=VALUE"))
                     .hint("say for example `--env RUST_LOG=debug`")),
             })
             .collect()
     }
 
-    async fn begin(
-        &self,
-        ctx: &Ctx,
-        registry: &Registry,
-        ends: Ends,
-    ) -> Result<(Started, Vec<u32>)> {
+    async fn begin(&self, ctx: &Ctx, registry: &Registry) -> Result<(Started, Vec<u32>)> {
         let place = self.place(ctx)?;
+        let ends = self.ends(ctx, matches!(place, Place::Ec2(_)))?;
         if ctx.config.setup().is_some() {
             allow::ensure(ctx)?;
         }
@@ -243,23 +262,38 @@ impl Args {
             ctx.ui
                 .note("This runs on this machine; `remote init` moves it to the cloud.");
         }
+        let wish = match &place {
+            Place::Ec2(_) => Some(self.machine.wish(ctx)?),
+            Place::Local | Place::Ssh { .. } => self.machine.none().map(|()| None)?,
+        };
         let order = Order {
+            id: fresh_id(registry)?,
             name: self.name.clone(),
             task: task.unwrap_or_else(|| self.what()),
             place,
             ends,
             agents,
+            wish,
+            budget_microusd: self.machine.budget_microusd(),
         };
         let stages = Stages::new(ctx.ui);
-        let started = start(
-            &ctx.paths,
-            registry,
-            order,
-            now_ms(),
-            person(ctx),
-            &|step| stages.step(step),
-        )
-        .await?;
+        let rented = order
+            .wish
+            .is_some()
+            .then(|| (order.id.clone(), order.place.clone()));
+        let step = |step: &str| stages.step(step);
+        let starting = start(&ctx.paths, registry, order, now_ms(), person(ctx), &step);
+        let started = match rented {
+            None => starting.await?,
+            Some((id, place)) => tokio::select! {
+                started = starting => started?,
+                () = interrupted() => {
+                    stages.step("take back");
+                    undo(&ctx.paths, registry, &place, &id, person(ctx)).await?;
+                    return Err(Error::user(format!("{id} was taken back before it began")));
+                }
+            },
+        };
         stages.finish();
         Ok((started, numbers))
     }
@@ -299,6 +333,11 @@ impl Args {
         let host = Some(host);
         Ok((Started { known, host }, numbers))
     }
+}
+
+fn is_identifier(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 fn detached(ctx: &Ctx, known: &Known, agents: &[u32], args: &Args) -> Result<ExitCode> {

@@ -8,10 +8,11 @@ use clap_complete::engine::ArgValueCandidates;
 use super::target::{person, time};
 use super::{Ctx, complete, words};
 use crate::client::dispatch::{TTL, checked};
-use crate::client::{Registry, reach};
+use crate::client::{cloud, reach};
 use crate::error::{Error, Result};
 use crate::model::{Millis, now_ms};
 use crate::proto::Op;
+use crate::provision::Binaries;
 
 /// Give a session more time: moves the end of its TTL
 #[derive(Debug, clap::Args)]
@@ -26,7 +27,7 @@ pub struct Args {
 
 pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
     let more = checked("the time", args.time)?;
-    let registry = Registry::open(&ctx.paths)?;
+    let registry = ctx.registry(Some(&args.session)).await?;
     let known = registry.resolve(&args.session)?;
     let host = reach(&known, person(ctx)).await?;
     let mut control = host.control().await?;
@@ -43,6 +44,13 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
     })?;
     let deadline = later(old, status.now, more)?;
     control.ask(Op::Extend { deadline }).await?;
+    if known.provider == "ec2" {
+        let region = known.rented.as_ref().map(|r| r.region.as_str());
+        let binaries = Binaries::default();
+        let ec2 = cloud::open(&ctx.paths, &ctx.config, region, &binaries, person(ctx)).await?;
+        // Whoever lists machines ends those that are long past what their tag says.
+        ec2.extend(&known.id, deadline).await?;
+    }
     let left = Duration::from_millis(deadline.saturating_sub(status.now));
     ctx.ui
         .note(format!("{}: TTL in {}.", known.id, words::short(left)));

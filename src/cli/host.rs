@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use super::Ctx;
-use crate::config::SessionDir;
+use crate::config::{MACHINE_FILE, SessionDir};
 use crate::error::Result;
 use crate::host::{self, RunOptions};
 use crate::model::SessionId;
@@ -64,18 +64,40 @@ enum Verb {
     Logs(here::LogsArgs),
 }
 
+impl Verb {
+    /// Whether it needs what is root's on a rented machine.
+    fn is_roots(&self) -> bool {
+        match self {
+            Self::Bridge { .. } | Self::Launch | Self::List | Self::Logs(_) => true,
+            Self::Endpoint { .. } | Self::Start { .. } | Self::End { .. } => true,
+            Self::Run { .. } | Self::Notify(_) | Self::Upgrade(_) | Self::Check => false,
+        }
+    }
+}
+
 pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
+    if args.verb.is_roots() {
+        here::become_root()?;
+    }
     match args.verb {
         Verb::Run {
             dir,
             detach,
             handover,
-        } => host::run(SessionDir::new(dir), RunOptions { detach, handover }).await?,
+        } => {
+            let options = RunOptions {
+                detach,
+                handover,
+                machine: Some(MACHINE_FILE.into()),
+                metadata: Some(host::imds::ADDRESS.to_owned()),
+            };
+            host::run(SessionDir::new(dir), options).await?;
+        }
         Verb::Notify(args) => notify::run(args, ctx).await?,
         Verb::Upgrade(args) => upgrade::run(args, ctx).await?,
         Verb::Bridge { dir } => host::bridge::serve(&SessionDir::new(dir)).await?,
         Verb::Launch => here::launch(ctx).await?,
-        Verb::List => here::answer(ctx, &host::list(&ctx.paths.sessions()))?,
+        Verb::List => here::answer(ctx, &host::list(&here::sessions(ctx)?))?,
         Verb::Endpoint { session } => here::endpoint(ctx, &session).await?,
         Verb::Start { session } => here::start(ctx, &session).await?,
         Verb::End { session } => here::end(ctx, &session).await?,

@@ -1,5 +1,7 @@
 //! `remote init`: where sessions shall run, written into config.toml.
 
+mod cloud;
+
 use std::path::Path;
 use std::process::{ExitCode, Stdio};
 use std::time::Duration;
@@ -23,6 +25,9 @@ pub struct Args {
     /// The machine of the ssh provider, as ssh takes it: me@box, or a Host of ~/.ssh/config
     #[arg(long, value_name = "ME@BOX", value_hint = clap::ValueHint::Hostname)]
     host: Option<String>,
+    /// The AWS region of the ec2 provider [default: the nearest]
+    #[arg(long, value_name = "REGION")]
+    region: Option<String>,
     /// Change an existing file without asking
     #[arg(long, short)]
     yes: bool,
@@ -34,7 +39,7 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
         (None, Some(_)) => "ssh".to_owned(),
         (None, None) => ask(
             ctx,
-            "Where shall sessions run: local (this machine) or ssh (a machine of yours)? ",
+            "Where shall sessions run: local (this machine), ssh (a machine of yours) or ec2 (rented)? ",
             "--provider local",
         )?,
     };
@@ -57,9 +62,19 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
             write(ctx, &[("provider", "ssh"), ("ssh.host", host)], args.yes)?;
             greet(ctx, host).await;
         }
-        ("ec2", _) => {
-            return Err(Error::user("this version does not launch on EC2 yet")
-                .hint("run `remote init --provider local`, or `--provider ssh --host ME@BOX` for a machine you own"));
+        ("ec2", None) => {
+            let region = cloud::look(ctx, args.region.as_deref()).await?;
+            let mut values = vec![("provider", "ec2"), ("region", region.as_str())];
+            if let Some(profile) = ctx.config.text("profile") {
+                values.push(("profile", profile));
+            }
+            write(ctx, &values, args.yes)?;
+        }
+        ("ec2", Some(_)) => {
+            return Err(
+                Error::user("the ec2 provider rents its machines: it has no --host")
+                    .hint("run `remote init --provider ssh --host ME@BOX` for a machine you own"),
+            );
         }
         (other, _) => {
             return Err(Error::user(format!("\"{other}\" is no provider")).hint(

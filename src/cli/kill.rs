@@ -7,7 +7,7 @@ use clap_complete::engine::ArgValueCandidates;
 
 use super::target::{Target, person, time};
 use super::{Ctx, complete};
-use crate::client::{Registry, reach};
+use crate::client::reach;
 use crate::error::Result;
 use crate::model::AgentRef;
 use crate::proto::Op;
@@ -26,7 +26,7 @@ pub struct Args {
 }
 
 pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
-    let registry = Registry::open(&ctx.paths)?;
+    let registry = ctx.registry(Some(&args.target.session)).await?;
     let target = Target::find(&registry, Some(&args.target))?;
     let host = reach(&target.known, person(ctx)).await?;
     let mut control = host.control().await?;

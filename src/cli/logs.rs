@@ -46,7 +46,9 @@ pub struct Args {
 }
 
 pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
-    let registry = Registry::open(&ctx.paths)?;
+    let registry = ctx
+        .registry(args.target.as_ref().map(|t| t.session.as_str()))
+        .await?;
     let target = Target::find(&registry, args.target.as_ref())?;
     let begin = args.tail.map_or(Begin::Offset(0), Begin::Tail);
     let hosts = Arc::new(Hosts::new(person(ctx), Flow::Bulk));
@@ -122,7 +124,7 @@ async fn lines(
         None => target.agents(),
     };
     let mut printer = Printer::new(ctx.ui, &agents);
-    if agents.len() > 1 && follow {
+    if follow && (agents.len() > 1 || target.known.live) {
         let following = Following {
             registry: registry.clone(),
             known: target.known.clone(),

@@ -16,6 +16,7 @@ mod dispatch;
 mod doctor;
 mod extend;
 mod forward;
+mod gc;
 mod host;
 mod init;
 mod kill;
@@ -28,6 +29,7 @@ mod report;
 mod restart;
 mod send;
 mod ssh;
+mod ssh_config;
 mod stages;
 mod status;
 mod target;
@@ -96,8 +98,10 @@ pub enum Verb {
     Extend(extend::Args),
     Terminate(terminate::Args),
     Prune(prune::Args),
+    Gc(gc::Args),
     Rename(rename::Args),
     Ssh(ssh::Args),
+    SshConfig(ssh_config::Args),
     Cp(cp::Args),
     Forward(forward::Args),
     Cost(cost::Args),
@@ -141,9 +145,11 @@ impl Verb {
             Self::Restart(args) => restart::run(args, ctx).await,
             Self::Extend(args) => extend::run(args, ctx).await,
             Self::Terminate(args) => terminate::run(args, ctx).await,
+            Self::Gc(args) => gc::run(args, ctx).await,
             Self::Prune(args) => prune::run(args, ctx).await,
             Self::Rename(args) => rename::run(args, ctx).await,
             Self::Ssh(args) => ssh::run(args, ctx).await,
+            Self::SshConfig(args) => ssh_config::run(args, ctx).await,
             Self::Cp(args) => cp::run(args, ctx).await,
             Self::Forward(args) => forward::run(args, ctx).await,
             Self::Cost(args) => cost::run(args, ctx).await,

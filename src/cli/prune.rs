@@ -12,6 +12,9 @@ use crate::client::{Known, Registry};
 use crate::error::{Error, Result};
 use crate::model::now_ms;
 
+/// Sessions that a question names.
+const NAMED: usize = 8;
+
 /// Remove what is left of ended sessions: their histories and records
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -63,6 +66,17 @@ impl Args {
     }
 }
 
+/// As many names as a person reads before a question, and how many more.
+fn few(names: &[String]) -> String {
+    match names.get(..NAMED) {
+        Some(first) if names.len() > NAMED => {
+            let more = names.len().saturating_sub(NAMED);
+            format!("{} and {more} more", first.join(", "))
+        }
+        _ => names.join(", "),
+    }
+}
+
 pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
     let registry = Registry::open(&ctx.paths)?;
     let ask = person(ctx);
@@ -87,7 +101,7 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let question = format!("Remove the histories of {}?", names.join(", "));
+    let question = format!("Remove the histories of {}?", few(&names));
     if !confirm(&ctx.ui, &question, args.yes)? {
         return Err(Error::user("nothing was removed"));
     }
@@ -112,4 +126,17 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
         ));
     }
     first.map_or(Ok(ExitCode::SUCCESS), Err)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_names_a_few() {
+        let names = |n: usize| (1..=n).map(|i| i.to_string()).collect::<Vec<_>>();
+        assert_eq!(few(&names(2)), "1, 2");
+        assert_eq!(few(&names(8)), "1, 2, 3, 4, 5, 6, 7, 8");
+        assert_eq!(few(&names(30)), "1, 2, 3, 4, 5, 6, 7, 8 and 22 more");
+    }
 }

@@ -7,7 +7,7 @@ use clap_complete::engine::ArgValueCandidates;
 use super::target::person;
 use super::{Ctx, complete};
 use crate::client::dispatch::check_name;
-use crate::client::{Registry, reach};
+use crate::client::reach;
 use crate::error::Result;
 use crate::proto::Op;
 
@@ -23,7 +23,7 @@ pub struct Args {
 }
 
 pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
-    let registry = Registry::open(&ctx.paths)?;
+    let registry = ctx.registry(Some(&args.session)).await?;
     let known = registry.resolve(&args.session)?;
     if known.name.as_deref().unwrap_or("") == args.name {
         return Ok(ExitCode::SUCCESS);

@@ -8,7 +8,6 @@ use clap_complete::engine::ArgValueCandidates;
 
 use super::target::{Target, interrupted, person, time};
 use super::{Ctx, complete};
-use crate::client::Registry;
 use crate::client::history::{Begin, History};
 use crate::client::logs::{Pace, Screenplay, size_of};
 use crate::client::reach::Hosts;
@@ -38,7 +37,9 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
                 .hint("say for example `--speed 4`"),
         );
     }
-    let registry = Registry::open(&ctx.paths)?;
+    let registry = ctx
+        .registry(args.target.as_ref().map(|t| t.session.as_str()))
+        .await?;
     let target = Target::find(&registry, args.target.as_ref())?;
     let agent = target.one("replay")?;
     let hosts = Arc::new(Hosts::new(person(ctx), Flow::Bulk));

@@ -8,8 +8,8 @@ use super::stages::Stages;
 use super::target::{Target, person};
 use super::{Ctx, complete};
 use crate::client::handover::revive;
+use crate::client::reach;
 use crate::client::status::{PATIENCE, Presence, report};
-use crate::client::{Registry, reach};
 use crate::error::{Error, Result};
 use crate::model::AgentRef;
 use crate::proto::Op;
@@ -29,7 +29,7 @@ pub struct Args {
 }
 
 pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
-    let registry = Registry::open(&ctx.paths)?;
+    let registry = ctx.registry(Some(&args.target.session)).await?;
     let mut target = Target::find(&registry, Some(&args.target))?;
     if target.known.ssh.is_some() && target.known.live {
         // From here a dead host there looks alive until it is asked.

@@ -8,7 +8,7 @@ use clap_complete::engine::ArgValueCandidates;
 
 use super::target::{Target, person};
 use super::{Ctx, complete};
-use crate::client::{Registry, reach};
+use crate::client::reach;
 use crate::error::{Context, Error, Result};
 use crate::model::AgentRef;
 use crate::proto::{Key, Op};
@@ -54,7 +54,7 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
             Error::user("there is nothing to send").hint("say a text, `--enter` or `--key C-c`")
         );
     }
-    let registry = Registry::open(&ctx.paths)?;
+    let registry = ctx.registry(Some(&args.target.session)).await?;
     let target = Target::find(&registry, Some(&args.target))?;
     let host = reach(&target.known, person(ctx)).await?;
     let mut control = host.control().await?;

@@ -10,7 +10,6 @@ use super::cp::directory;
 use super::target::{Target, person};
 use super::terminal::RawGuard;
 use super::{Ctx, complete, terminal};
-use crate::client::Registry;
 use crate::client::reach::connect_bulk;
 use crate::error::{Context, Result};
 use crate::model::{AgentRef, DEFAULT_SIZE, Size};
@@ -38,7 +37,9 @@ pub struct Args {
 }
 
 pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
-    let registry = Registry::open(&ctx.paths)?;
+    let registry = ctx
+        .registry(args.target.as_ref().map(|t| t.session.as_str()))
+        .await?;
     let target = Target::find(&registry, args.target.as_ref())?;
     if target.known.dir.is_some() {
         target.known.must_live()?;

@@ -1,6 +1,7 @@
 //! `remote status`.
 
 mod detail;
+mod keys;
 mod live;
 
 use std::process::ExitCode;
@@ -9,7 +10,6 @@ use std::sync::Arc;
 use clap_complete::engine::ArgValueCandidates;
 
 use super::{Cell, Color, Ctx, Table, Ui, complete, words};
-use crate::client::Registry;
 use crate::client::status::{PATIENCE, Presence, Report, report, report_all};
 use crate::error::Result;
 use crate::model::{AgentRef, Millis, now_ms};
@@ -27,7 +27,7 @@ pub struct Args {
     /// Ended sessions too
     #[arg(long, short)]
     all: bool,
-    /// Stay, and show changes as they come
+    /// Stay, and show changes as they come; `q` leaves
     #[arg(long, short)]
     watch: bool,
     /// Print JSON; with --watch one object a line, at each change
@@ -36,7 +36,10 @@ pub struct Args {
 }
 
 pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
-    let registry = Registry::open(&ctx.paths)?;
+    let registry = match &args.session {
+        Some(typed) => ctx.registry(Some(&typed.session)).await?,
+        None => ctx.whole_registry().await?,
+    };
     let (known, one) = match &args.session {
         Some(typed) => (vec![registry.resolve(&typed.session)?], true),
         None => (registry.all(args.all)?, false),

@@ -8,7 +8,7 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 use rustix::process::{Signal, getpgid, getpgrp, getpid, getppid, getsid, kill_process};
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 
 pub use signals::outside;
 pub use streams::{input, output};
@@ -36,9 +36,25 @@ impl RawGuard {
     /// # Errors
     /// Stdin is no terminal, or its modes cannot be set.
     pub fn enter() -> io::Result<Self> {
+        Self::with(Termios::make_raw)
+    }
+
+    /// Not raw but nearly as from before: keys come at once and are not shown.
+    ///
+    /// # Errors
+    /// As for [`RawGuard::enter`].
+    pub fn enter_keys() -> io::Result<Self> {
+        Self::with(|modes| {
+            modes
+                .local_modes
+                .remove(LocalModes::ICANON | LocalModes::ECHO);
+        })
+    }
+
+    fn with(change: impl FnOnce(&mut Termios)) -> io::Result<Self> {
         let before = tcgetattr(io::stdin())?;
         let mut raw = before.clone();
-        raw.make_raw();
+        change(&mut raw);
         *lock(&COOKED) = Some(before);
         HOOK.call_once(hold_panics);
         let guard = Self { raw };

@@ -48,7 +48,9 @@ struct Terminated {
 }
 
 pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
-    let registry = Registry::open(&ctx.paths)?;
+    let registry = ctx
+        .registry(args.sessions.first().map(String::as_str))
+        .await?;
     let sessions = chosen(&registry, &args)?;
     if sessions.is_empty() {
         if args.json {
@@ -67,7 +69,12 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
     for (index, known) in sessions.into_iter().enumerate() {
         let (ask, paths, registry) = (person(ctx), ctx.paths.clone(), registry.clone());
         tasks.spawn(async move {
-            let ended = end(&paths, &registry, &known, ask).await;
+            let ended = end(&paths, &registry, &known, ask.clone()).await;
+            let ended = match known.provider.as_str() {
+                // Its host has wrapped up; what costs is ended by name, whatever the host managed to do.
+                "ec2" => put_down(&paths, &known, ask).await.and(ended),
+                _ => ended,
+            };
             (index, known, ended)
         });
     }

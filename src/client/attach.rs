@@ -23,6 +23,7 @@ use tokio::sync::mpsc;
 
 pub use detach::{DetachKey, DetachKeyError};
 pub use dial::{BoxFuture, Dial, DialError};
+pub use facts::{Facts, STATES_QUESTION};
 pub use modes::RESET_ALL;
 pub use over_ssh::HostDial;
 

@@ -8,10 +8,10 @@ use russh::keys::ssh_key::LineEnding;
 use super::handover::{provider, record};
 use super::reach::HostConn;
 use super::registry::{Known, Registry};
-use crate::config::Paths;
+use crate::config::{Config, Paths};
 use crate::error::{Context, Error, Result};
 use crate::model::{AgentSpec, Ends, Millis, SessionId, SessionSpec};
-use crate::provision::{Binaries, Keys, Launch, Steps};
+use crate::provision::{Binaries, Keys, Launch, MachineWish, ProvisionError, Steps};
 use crate::ssh::{Ask, keys};
 
 /// The shortest and the longest TTL.
@@ -27,6 +27,17 @@ pub enum Place {
         destination: String,
         binaries: Binaries,
     },
+    /// A machine that is rented for the session.
+    Ec2(Box<Cloud>),
+}
+
+/// With whose account, and where.
+#[derive(Debug, Clone)]
+pub struct Cloud {
+    pub config: Config,
+    /// Another region than the configured one.
+    pub region: Option<String>,
+    pub binaries: Binaries,
 }
 
 impl Place {
@@ -34,6 +45,7 @@ impl Place {
         match self {
             Self::Local => "local",
             Self::Ssh { .. } => "ssh",
+            Self::Ec2(_) => "ec2",
         }
     }
 }
@@ -41,11 +53,15 @@ impl Place {
 /// What is asked for.
 #[derive(Debug, Clone)]
 pub struct Order {
+    pub id: SessionId,
     pub name: Option<String>,
     pub task: String,
     pub place: Place,
     pub ends: Ends,
     pub agents: Vec<AgentSpec>,
+    /// What to rent, where a machine is rented.
+    pub wish: Option<MachineWish>,
+    pub budget_microusd: Option<u64>,
 }
 
 /// A session that has begun.
@@ -93,7 +109,7 @@ pub async fn start(
         check_name(registry, name)?;
     }
     let spec = SessionSpec {
-        id: fresh_id(registry)?,
+        id: order.id,
         name: order.name,
         task: order.task,
         provider: order.place.provider().to_owned(),
@@ -102,16 +118,21 @@ pub async fn start(
         ends: order.ends,
         agents: order.agents,
         price_microusd_per_hour: 0,
+        budget_microusd: order.budget_microusd,
     };
     let keys = match order.place {
         Place::Local => Some(fresh_keys()?),
-        Place::Ssh { .. } => None,
+        Place::Ssh { .. } | Place::Ec2(_) => None,
     };
     if let Place::Ssh { destination, .. } = &order.place {
         steps(&format!("connect {destination}"));
     }
     let (compute, connection) = provider(paths, &order.place, ask).await?;
-    let mut launch = Launch { spec, keys };
+    let mut launch = Launch {
+        spec,
+        keys,
+        wish: order.wish,
+    };
     launch.spec.price_microusd_per_hour = compute.price(&launch.spec).await?.microusd_per_hour;
     steps("start");
     let endpoint = compute.launch(&launch, steps).await?;
@@ -122,6 +143,25 @@ pub async fn start(
         None => None,
     };
     Ok(Started { known, host })
+}
+
+/// Takes back a machine whose launch is not through: nothing of value is on it yet.
+///
+/// # Errors
+/// AWS cannot be asked: the error says what may still be there.
+pub async fn undo(
+    paths: &Paths,
+    registry: &Registry,
+    place: &Place,
+    id: &SessionId,
+    ask: Arc<dyn Ask>,
+) -> Result<()> {
+    let (compute, _) = provider(paths, place, ask).await?;
+    match compute.terminate(id).await {
+        Ok(()) | Err(ProvisionError::NoSession(_)) => registry.ledger().remove(id),
+        Err(e) => Err(Error::from(e)
+            .hint("its machine ends itself within ten minutes; `remote gc` lists what is left")),
+    }
 }
 
 /// Checks a `--name`: short, printable, no other live session's, and not to be taken for a session's own.
@@ -152,7 +192,11 @@ pub fn check_name(registry: &Registry, name: &str) -> Result<()> {
     }
 }
 
-fn fresh_id(registry: &Registry) -> Result<SessionId> {
+/// An identity that no session known here has.
+///
+/// # Errors
+/// No random bytes, or the sessions' directory cannot be read.
+pub fn fresh_id(registry: &Registry) -> Result<SessionId> {
     loop {
         let id = SessionId::generate().context("the system gives no random bytes")?;
         if !registry.contains(&id)? {

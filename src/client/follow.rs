@@ -116,19 +116,20 @@ impl Following {
                 continue;
             }
             plain.feed(bytes, &mut lines);
+            lines.truncate(plain.written());
+            if !forward(agent, &mut lines, &send).await {
+                return Ok(());
+            }
             if plain.full_screen()
                 && let Some(found) = found.take()
             {
                 // Nobody listens where the host could not be asked for its states.
                 let _ = found.send(agent);
             }
-            if !forward(agent, &mut lines, plain.full_screen(), &send).await {
-                return Ok(());
-            }
         }
         if form == Form::Lines {
-            lines.extend(plain.finish());
-            forward(agent, &mut lines, plain.full_screen(), &send).await;
+            lines.extend(plain.finish().filter(|_| !plain.full_screen()));
+            forward(agent, &mut lines, &send).await;
         }
         Ok(())
     }
@@ -226,15 +227,10 @@ impl Following {
     }
 }
 
-/// Hands lines on; those of a full-screen program are nothing to read. False when nobody takes them.
-async fn forward(
-    agent: u32,
-    lines: &mut Vec<String>,
-    full_screen: bool,
-    send: &mpsc::Sender<Shown>,
-) -> bool {
+/// Hands lines on. False when nobody takes them.
+async fn forward(agent: u32, lines: &mut Vec<String>, send: &mpsc::Sender<Shown>) -> bool {
     for text in lines.drain(..) {
-        if !full_screen && send.send(Shown::Line { agent, text }).await.is_err() {
+        if send.send(Shown::Line { agent, text }).await.is_err() {
             return false;
         }
     }

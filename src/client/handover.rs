@@ -3,15 +3,16 @@
 
 use std::sync::Arc;
 
-use super::dispatch::Place;
+use super::cloud;
+use super::dispatch::{Cloud, Place};
 use super::ledger::{Entry, SshPlace};
 use super::reach::{OverSsh, dial};
 use super::registry::{Known, Registry};
-use crate::config::Paths;
-use crate::error::{Error, Result};
+use crate::config::{Config, Paths};
+use crate::error::{Context, Error, Result};
 use crate::model::{SessionId, SessionSpec, SessionStatus, now_ms};
 use crate::provision::{
-    Binaries, Compute, Endpoint, Local, Login, MachineState, SshHost, Steps, quote,
+    Binaries, Compute, Endpoint, Local, Login, MachineState, ProvisionError, SshHost, Steps, quote,
 };
 use crate::ssh::{Ask, Connection, Flow};
 
@@ -35,30 +36,20 @@ pub async fn provider(
             let host = SshHost::new(remote, binaries.clone());
             Ok((Box::new(host), Some(connection)))
         }
+        Place::Ec2(place) => {
+            let region = place.region.as_deref();
+            let ec2 = cloud::open(paths, &place.config, region, &place.binaries, ask).await?;
+            Ok((Box::new(ec2), None))
+        }
     }
 }
 
-/// Writes down where a launched session is, so that every verb finds it.
-///
-/// # Errors
-/// The ledger cannot be written: the session runs, and the error says where.
-pub fn record(registry: &Registry, spec: &SessionSpec, endpoint: &Endpoint) -> Result<()> {
-    let Login::Ssh { destination } = &endpoint.login else {
-        return Ok(()); // Its directory is its record.
-    };
-    if destination.is_empty() {
-        return Ok(());
-    }
-    registry.ledger().put(&Entry {
+fn entry(spec: &SessionSpec, ssh: SshPlace) -> Entry {
+    Entry {
         id: spec.id.clone(),
         name: spec.name.clone(),
         provider: spec.provider.clone(),
-        ssh: SshPlace {
-            destination: destination.clone(),
-            dir: endpoint.dir.clone(),
-            socket: endpoint.socket.clone(),
-            binary: endpoint.binary.clone(),
-        },
+        ssh,
         last: Some(SessionStatus {
             spec: spec.clone(),
             agents: Vec::new(),
@@ -71,18 +62,60 @@ pub fn record(registry: &Registry, spec: &SessionSpec, endpoint: &Endpoint) -> R
         }),
         last_seen: now_ms(),
         lost: false,
+        rented: None,
+    }
+}
+
+/// Writes down where a launched session is, so that every verb finds it.
+///
+/// # Errors
+/// The ledger cannot be written: the session runs, and the error says where.
+pub fn record(registry: &Registry, spec: &SessionSpec, endpoint: &Endpoint) -> Result<()> {
+    let (destination, login) = match &endpoint.login {
+        Login::Ssh { destination } => (destination.clone(), None),
+        Login::Pinned(_) if spec.provider == "local" => return Ok(()), // Its directory is its record.
+        Login::Pinned(login) => (
+            format!("{}@{}", login.user, login.address),
+            Some(login.clone()),
+        ),
+    };
+    if destination.is_empty() {
+        return Ok(());
+    }
+    let place = SshPlace {
+        destination,
+        dir: endpoint.dir.clone(),
+        socket: endpoint.socket.clone(),
+        binary: endpoint.binary.clone(),
+        login,
+    };
+    let rented = registry.ledger().get(&spec.id).and_then(|e| e.rented);
+    registry.ledger().put(&Entry {
+        rented,
+        ..entry(spec, place)
     })
 }
 
 /// Where a known session is, in a provider's words. The binary there is the one it was started with.
-pub fn place_of(known: &Known) -> Place {
-    match &known.ssh {
+///
+/// # Errors
+/// The configuration cannot be read, which a rented machine's account is taken from.
+pub fn place_of(paths: &Paths, known: &Known) -> Result<Place> {
+    Ok(match &known.ssh {
+        Some(_) if known.provider == "ec2" => {
+            let cwd = std::env::current_dir().context("the current directory cannot be read")?;
+            Place::Ec2(Box::new(Cloud {
+                config: Config::load(paths, &cwd)?,
+                region: known.rented.as_ref().map(|r| r.region.clone()),
+                binaries: Binaries::default(),
+            }))
+        }
         Some(ssh) => Place::Ssh {
             destination: ssh.destination.clone(),
             binaries: Binaries::default(),
         },
         None => Place::Local,
-    }
+    })
 }
 
 /// Starts the host of a dead or ended session again, on the directory it left. Its agents are not started.
@@ -97,7 +130,7 @@ pub async fn revive(
     steps: Steps<'_>,
 ) -> Result<Known> {
     steps("revive");
-    let (compute, _connection) = provider(paths, &place_of(known), ask).await?;
+    let (compute, _connection) = provider(paths, &place_of(paths, known)?, ask).await?;
     let endpoint = compute.start(&known.id).await?;
     if let (Some(mut entry), Login::Ssh { .. }) =
         (registry.ledger().get(&known.id), &endpoint.login)
@@ -113,12 +146,37 @@ pub async fn revive(
     registry.resolve(known.id.as_str())
 }
 
+/// Asks the provider of a rented machine where it is now, and writes it down.
+///
+/// # Errors
+/// It is gone (a person's error), or its provider cannot be asked.
+pub async fn refresh(registry: &Registry, known: &Known, ask: Arc<dyn Ask>) -> Result<Known> {
+    let paths = Paths::from_env()?;
+    let (compute, _) = provider(&paths, &place_of(&paths, known)?, ask).await?;
+    let endpoint = match compute.endpoint(&known.id).await {
+        Err(e @ (ProvisionError::NoSession(_) | ProvisionError::NotRunning(_))) => {
+            registry.ledger().lost(&known.id);
+            return Err(Error::user(e.to_string())
+                .hint(format!("run `remote logs {}` for its output", known.id)));
+        }
+        endpoint => endpoint?,
+    };
+    if let (Some(mut entry), Login::Pinned(login)) =
+        (registry.ledger().get(&known.id), endpoint.login)
+    {
+        entry.ssh.destination = format!("{}@{}", login.user, login.address);
+        entry.ssh.login = Some(login);
+        registry.ledger().put(&entry)?;
+    }
+    registry.resolve(known.id.as_str())
+}
+
 /// Ends a session whose host does not answer over the wire.
 ///
 /// # Errors
 /// Its machine cannot be reached, or its process does not end.
 pub async fn put_down(paths: &Paths, known: &Known, ask: Arc<dyn Ask>) -> Result<()> {
-    let (compute, _connection) = provider(paths, &place_of(known), ask).await?;
+    let (compute, _connection) = provider(paths, &place_of(paths, known)?, ask).await?;
     Ok(compute.terminate(&known.id).await?)
 }
 
@@ -127,7 +185,7 @@ pub async fn put_down(paths: &Paths, known: &Known, ask: Arc<dyn Ask>) -> Result
 /// # Errors
 /// Its machine cannot be reached.
 pub async fn is_gone(paths: &Paths, known: &Known, ask: Arc<dyn Ask>) -> Result<bool> {
-    let (compute, _connection) = provider(paths, &place_of(known), ask).await?;
+    let (compute, _connection) = provider(paths, &place_of(paths, known)?, ask).await?;
     Ok(compute.describe(&known.id).await?.state == MachineState::Gone)
 }
 

@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use crate::config::Paths;
 use crate::error::{Context, Result};
 use crate::model::{Millis, SessionId, SessionStatus};
-use crate::provision::write_atomically;
+use crate::provision::{PinnedLogin, Rented, Survives, write_whole};
 
-/// Where an `ssh` session lives.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Where a session lives that another machine holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SshPlace {
     /// What one would type after `ssh`.
     pub destination: String,
@@ -22,6 +22,9 @@ pub struct SshPlace {
     /// The `remote` binary there.
     #[serde(default)]
     pub binary: String,
+    /// How to log in where ssh's own configuration knows nothing of it: an EC2 machine.
+    #[serde(default)]
+    pub login: Option<PinnedLogin>,
 }
 
 /// One session as it was last seen.
@@ -38,6 +41,9 @@ pub struct Entry {
     /// Its machine answered, and no host ran there.
     #[serde(default)]
     pub lost: bool,
+    /// The rented machine, as its provider last told of it.
+    #[serde(default)]
+    pub rented: Option<Rented>,
 }
 
 /// The directory of entries.
@@ -78,7 +84,11 @@ impl Ledger {
     pub fn put(&self, entry: &Entry) -> Result<()> {
         let write = || -> std::io::Result<()> {
             std::fs::create_dir_all(&self.0)?;
-            write_atomically(&self.file(&entry.id), &serde_json::to_vec_pretty(entry)?)
+            write_whole(
+                &self.file(&entry.id),
+                &serde_json::to_vec_pretty(entry)?,
+                Survives::PowerCut,
+            )
         };
         write().context(format!("cannot write to {}", self.0.display()))
     }

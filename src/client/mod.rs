@@ -1,6 +1,7 @@
 //! What the verbs mean, without a terminal: which sessions there are, how to reach one, what to ask it.
 
 pub mod attach;
+pub mod cloud;
 pub mod control;
 pub mod copy;
 pub mod dispatch;

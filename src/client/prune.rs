@@ -14,7 +14,7 @@ use super::registry::{Known, Registry};
 use super::status::{PATIENCE, Presence, report};
 use crate::config::{Paths, SessionDir};
 use crate::error::{Context, Error, Result};
-use crate::model::{Millis, SessionId};
+use crate::model::{HostEndpoint, Millis, SessionId};
 use crate::ssh::{Ask, Flow};
 
 /// How long a host that has ended may take to be gone, and how often that is looked at.
@@ -128,9 +128,15 @@ fn remove_dir(dir: &SessionDir) -> Result<()> {
                 .hint("end it first with `remote terminate`"),
         );
     }
-    let sockets = dir.socket_dir(rustix::process::getuid().as_raw());
-    if sockets != dir.path() {
-        let _ = std::fs::remove_dir_all(sockets);
+    // Sockets that a host which died left elsewhere; a clean end removes them.
+    let endpoint = std::fs::read(dir.endpoint()).unwrap_or_default();
+    if let Ok(endpoint) = serde_json::from_slice::<HostEndpoint>(&endpoint) {
+        for socket in [&endpoint.socket, &endpoint.agent_socket] {
+            let _ = std::fs::remove_file(socket);
+            if let Some(place) = socket.parent().filter(|p| *p != dir.path()) {
+                let _ = std::fs::remove_dir(place);
+            }
+        }
     }
     std::fs::remove_dir_all(dir.path()).context(format!("cannot remove {}", dir.path().display()))
 }

@@ -12,8 +12,10 @@ use super::registry::Known;
 use crate::error::{Error, Result};
 use crate::model::SessionId;
 use crate::proto::Mux;
-use crate::provision::{BoxFuture, Ran, Remote, live_endpoint, quote};
-use crate::ssh::{Ask, Connection, Flow, HostTrust, Overrides, Resolved, SshErrorKind, resolve};
+use crate::provision::{BoxFuture, PinnedLogin, Ran, Remote, live_endpoint, quote};
+use crate::ssh::{
+    Ask, Connection, Flow, HostTrust, Overrides, Resolved, SshError, SshErrorKind, resolve,
+};
 
 /// The most bytes of a command's output that are kept.
 const OUTPUT: u64 = 4 << 20;
@@ -50,13 +52,25 @@ pub async fn connect_bulk(known: &Known, ask: Arc<dyn Ask>) -> Result<Connection
 }
 
 async fn connect_with(known: &Known, ask: Arc<dyn Ask>, flow: Flow) -> Result<Connection> {
-    if let Some(place) = &known.ssh {
-        return dial(&place.destination, ask, flow).await;
+    match (pinned(known)?, &known.ssh) {
+        (Some(login), _) => Ok(dial_pinned(&login, ask, flow).await?),
+        (None, Some(place)) => dial(&place.destination, ask, flow).await,
+        (None, None) => Err(Error::internal(format!("{} is nowhere", known.id))),
     }
-    let dir = known
-        .dir
-        .as_ref()
-        .ok_or_else(|| Error::internal(format!("{} is nowhere", known.id)))?;
+}
+
+/// How to log in to a session's machine where its server is known by its key alone; `None` where ssh's own
+/// configuration says how.
+///
+/// # Errors
+/// For this machine: the session's host is not running, or has no SSH server.
+pub fn pinned(known: &Known) -> Result<Option<PinnedLogin>> {
+    if let Some(place) = &known.ssh {
+        return Ok(place.login.clone());
+    }
+    let Some(dir) = &known.dir else {
+        return Ok(None);
+    };
     let Some(endpoint) = live_endpoint(dir) else {
         let mut dead = known.clone();
         dead.live = false;
@@ -79,9 +93,28 @@ async fn connect_with(known: &Known, ask: Arc<dyn Ask>, flow: Flow) -> Result<Co
                 .map_or_else(|| "somebody".to_owned(), |s| s.owner)
         )));
     };
-    let resolved = Resolved::direct("127.0.0.1", port, &user, dir.client_key());
-    let trust = HostTrust::Pinned(host_key);
-    Ok(Connection::open_with(&resolved, &trust, ask, flow).await?)
+    Ok(Some(PinnedLogin {
+        address: "127.0.0.1".to_owned(),
+        port,
+        user,
+        host_key,
+        identity: dir.client_key(),
+    }))
+}
+
+/// Opens an SSH connection to a server whose key is known beforehand.
+///
+/// # Errors
+/// What SSH says; another key is refused.
+pub async fn dial_pinned(
+    login: &PinnedLogin,
+    ask: Arc<dyn Ask>,
+    flow: Flow,
+) -> std::result::Result<Connection, SshError> {
+    let identity = login.identity.clone();
+    let resolved = Resolved::direct(&login.address, login.port, &login.user, identity);
+    let trust = HostTrust::Pinned(login.host_key.clone());
+    Connection::open_with(&resolved, &trust, ask, flow).await
 }
 
 /// Opens an SSH connection as `ssh DESTINATION` would.
@@ -132,6 +165,11 @@ impl Hosts {
     /// One that is open already.
     pub async fn put(&self, id: SessionId, host: HostConn) {
         self.open.lock().await.insert(id, host);
+    }
+
+    /// The one to this session, where it is open already and meant for several streams.
+    pub async fn open(&self, id: &SessionId) -> Option<HostConn> {
+        self.open.lock().await.get(id).cloned()
     }
 
     /// [`reach`], over the connection there is.

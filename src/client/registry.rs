@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::config::{Paths, SessionDir};
 use crate::error::{Context, Error, Result};
 use crate::model::{Millis, SessionId, SessionSpec, SessionStatus};
-use crate::provision::{live_endpoint, write_atomically};
+use crate::provision::{Rented, Survives, live_endpoint, write_whole};
 
 use super::ledger::{Entry, Ledger, SshPlace};
 
@@ -23,6 +23,8 @@ pub struct Known {
     pub dir: Option<SessionDir>,
     /// Where it is, where that is another machine.
     pub ssh: Option<SshPlace>,
+    /// The rented machine, as its provider last told of it.
+    pub rented: Option<Rented>,
     /// What its host said last.
     pub last: Option<SessionStatus>,
     /// When that was.
@@ -134,7 +136,7 @@ impl Registry {
             spec.name.clone_from(&name);
             let text = serde_json::to_vec_pretty(&spec)
                 .map_err(|e| Error::internal("a session cannot be written as JSON").because(e))?;
-            write_atomically(&dir.spec(), &text)
+            write_whole(&dir.spec(), &text, Survives::PowerCut)
                 .context(format!("cannot write {}", dir.spec().display()))?;
         }
         if let Some(mut entry) = self.ledger.get(&known.id) {
@@ -210,6 +212,7 @@ fn from_dir(id: SessionId, dir: SessionDir) -> Option<Known> {
         last,
         dir: Some(dir),
         ssh: None,
+        rented: None,
     })
 }
 
@@ -220,6 +223,7 @@ fn from_entry(entry: Entry) -> Known {
         provider: entry.provider,
         dir: None,
         ssh: Some(entry.ssh),
+        rented: entry.rented,
         created: entry
             .last
             .as_ref()

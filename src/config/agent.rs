@@ -20,6 +20,8 @@ pub struct AgentDef {
     pub env: BTreeMap<String, String>,
     /// A shell command to run before the agent, in its directory.
     pub setup: Option<String>,
+    /// A shell command that its host runs when an end of the session nears.
+    pub on_warning: Option<String>,
     /// Further arguments in careful mode.
     pub careful: Vec<String>,
     /// Further arguments in autonomous mode.
@@ -35,6 +37,7 @@ impl Default for AgentDef {
             resume: Vec::new(),
             env: BTreeMap::new(),
             setup: None,
+            on_warning: None,
             careful: Vec::new(),
             autonomous: Vec::new(),
             origin: Origin::BuiltIn,

@@ -22,7 +22,15 @@ pub enum Scope {
     Repo,
 }
 
-const AGENT_KEYS: [&str; 6] = ["command", "resume", "env", "setup", "careful", "autonomous"];
+const AGENT_KEYS: [&str; 7] = [
+    "command",
+    "resume",
+    "env",
+    "setup",
+    "on_warning",
+    "careful",
+    "autonomous",
+];
 
 /// Puts what `text` says on top of `config`; what is wrong with it goes to `problems`.
 pub fn apply(
@@ -164,9 +172,15 @@ impl Reader<'_> {
             "resume" => &mut agent.resume,
             "careful" => &mut agent.careful,
             "autonomous" => &mut agent.autonomous,
-            "setup" => {
+            "setup" | "on_warning" => {
                 match value.get_ref().as_str() {
-                    Some(text) => agent.setup = Some(text.to_owned()).filter(|t| !t.is_empty()),
+                    Some(text) => {
+                        let text = Some(text.to_owned()).filter(|t| !t.is_empty());
+                        match name {
+                            "setup" => agent.setup = text,
+                            _ => agent.on_warning = text,
+                        }
+                    }
                     None => self.wrong(at, &path, "text in quotes", value),
                 }
                 return;

@@ -20,6 +20,7 @@ pub struct Key {
 
 /// What `provider` may be.
 const PROVIDERS: &[&str] = &["local", "ssh", "ec2"];
+const SWITCH: &[&str] = &["yes", "no"];
 const MODES: &[&str] = &["autonomous", "careful"];
 
 const fn key(name: &'static str, shape: Shape, env: &'static str, help: &'static str) -> Key {
@@ -150,6 +151,47 @@ pub const KEYS: &[Key] = &[
         "What an hour of a machine may cost that is chosen by its task alone",
     )
     .default("$1.00"),
+        "ec2.image",
+        Shape::Text,
+        "REMOTE_EC2_IMAGE",
+        "The machine's image: ubuntu-24.04, debian-12, amazon-linux-2023, ami-… or resolve:ssm:…",
+    )
+    .default("ubuntu-24.04"),
+    key(
+        "ec2.disk",
+        Shape::Text,
+        "REMOTE_EC2_DISK",
+        "The size of the work volume: 20gb",
+    )
+    .default("20gb"),
+    key(
+        "ec2.subnet",
+        Shape::Text,
+        "REMOTE_EC2_SUBNET",
+        "The subnet of the machines; by default EC2 chooses one of the default network",
+    ),
+    key(
+        "ec2.ssh_from",
+        Shape::Text,
+        "REMOTE_EC2_SSH_FROM",
+        "Who may reach port 22: auto (this device's public address) or networks such as 203.0.113.0/24, \
+         separated by commas",
+    )
+    .default("auto"),
+    key(
+        "ec2.address_service",
+        Shape::Text,
+        "REMOTE_EC2_ADDRESS_SERVICE",
+        "A URL that answers with this device's public address, for ec2.ssh_from = \"auto\"",
+    )
+    .default("https://checkip.amazonaws.com"),
+    key(
+        "ec2.sudo",
+        Shape::Choice(SWITCH),
+        "REMOTE_EC2_SUDO",
+        "Whether agents may use sudo on the machine, which is theirs and is thrown away",
+    )
+    .default("yes"),
     key(
         "detach_key",
         Shape::Text,

@@ -1,21 +1,25 @@
 //! What a person has set: directories, the configuration file, agents as data. Values come in layers
 //! (built in, config.toml, .remote.toml, REMOTE_*, flags), and each remembers the one it came from.
 
+mod account;
 mod agent;
 mod agents;
 mod allowed;
 mod edit;
 mod file;
 mod keys;
+mod machine;
 mod paths;
 mod rules;
 mod settings;
 mod value;
 
+pub use account::Account;
 pub use agent::AgentDef;
 pub use allowed::RepoCommands;
 pub use edit::set_in_file;
 pub use keys::{KEYS, Key, meant_variable};
+pub use machine::{MACHINE_FILE, MachineFile, WORK};
 pub use paths::{Paths, SessionDir};
 pub use rules::AutoRule;
 pub use settings::{Config, Problem, REPO_FILE};

@@ -95,6 +95,11 @@ impl SessionDir {
         self.0.join("last.json")
     }
 
+    /// The path of the binary that the session's host was last run from: it is kept for as long as this is.
+    pub fn binary(&self) -> PathBuf {
+        self.0.join("binary")
+    }
+
     /// Held (flock) by the running host.
     pub fn lock(&self) -> PathBuf {
         self.0.join("lock")
@@ -125,7 +130,8 @@ impl SessionDir {
     }
 
     /// Where the host's sockets lie: the directory itself, or, where their paths would be too long for a
-    /// Unix socket, `/tmp/remote-UID/NAME`. endpoint.json tells which.
+    /// Unix socket, `/tmp/remote-UID/NAME` or, where somebody else has that, a directory of a random
+    /// name beside it. endpoint.json tells which.
     pub fn socket_dir(&self, uid: u32) -> PathBuf {
         let longest = self.0.join("agent.sock");
         if longest.as_os_str().len() < SOCKET_MAX {

@@ -13,7 +13,7 @@ use super::fitting::fit;
 use super::hub::{Hub, Order};
 use super::logs::{self, Range};
 use super::server::{Access, closed};
-use super::wrapup;
+use super::{upgrade, wrapup};
 use crate::model::{AgentSpec, AgentState, Millis, now_ms};
 use crate::proto::{
     Conn, ErrorCode, Event, FrameError, Op, Outcome, Reply, Request, Sender, ToClient, ToHost,
@@ -152,11 +152,8 @@ async fn perform(
     op: Op,
     out: &mpsc::Sender<ToClient>,
 ) -> Result<Outcome, WireError> {
-    if access == Access::Agent && !matches!(op, Op::Notify { .. }) {
-        return Err(WireError::new(
-            ErrorCode::NotAllowed,
-            "agents' socket takes only `notify`",
-        ));
+    if let Access::Agent(speaker) = access {
+        may_say(speaker, &op)?;
     }
     match op {
         Op::Status => Ok(Outcome::Status {
@@ -188,6 +185,11 @@ async fn perform(
                     "the new deadline has passed already",
                 )
                 .hint("`remote terminate` ends a session at once"));
+            }
+            // The machine's own first: it must not end before its session.
+            if let Some(rented) = &hub.rented {
+                let moved = rented.deadline(deadline).await;
+                moved.map_err(|why| WireError::new(ErrorCode::Io, why))?;
             }
             hub.extend(deadline);
             Ok(Outcome::Done)
@@ -225,8 +227,14 @@ async fn perform(
             lines: ask(hub, agent, |done| Command::Screen { done }).await?,
         }),
         Op::Upgrade { path } => {
+            let version = upgrade::verify(hub, &path).await?;
             let (done, wait) = oneshot::channel();
-            hub.order(Order::Upgrade { path, done }).await?;
+            let order = Order::Upgrade {
+                path,
+                version,
+                done,
+            };
+            hub.order(order).await?;
             wait.await.unwrap_or(Ok(()))?;
             Ok(Outcome::Done)
         }
@@ -256,6 +264,18 @@ async fn perform(
         )
         .hint("`remote host upgrade` brings it to your version; its agents go on")),
     }
+}
+
+/// An agent says nothing but how it is, and that of itself alone.
+fn may_say(speaker: Option<u32>, op: &Op) -> Result<(), WireError> {
+    let why = match (speaker, op) {
+        (Some(own), Op::Notify { agent, .. }) if own != *agent => {
+            format!("agent {own} cannot speak as agent {agent}")
+        }
+        (_, Op::Notify { .. }) => return Ok(()),
+        _ => "agents' socket takes only `notify`".to_owned(),
+    };
+    Err(WireError::new(ErrorCode::NotAllowed, why))
 }
 
 /// What has been begun is finished, though the client that asked for it has gone: an agent is not to be left
@@ -319,7 +339,7 @@ async fn kill(hub: &Hub, number: u32, grace_ms: Option<Millis>) -> Result<(), Wi
         )));
     }
     let grace = grace_ms.map_or(wrapup::GRACE, Duration::from_millis);
-    let left = wrapup::end(&hub.id, &targets, grace.min(Duration::from_secs(3600))).await;
+    let left = wrapup::end(hub, &targets, grace.min(Duration::from_secs(3600))).await;
     if !left.is_empty() {
         return Err(WireError::new(
             ErrorCode::Io,

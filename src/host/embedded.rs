@@ -100,6 +100,7 @@ pub async fn start(
         env,
         cwd,
         pty: Some(Arc::new(Terminals(hub.clone()))),
+        gate: hub.gate.clone(),
     };
     tokio::spawn(async move {
         if let Err(e) =

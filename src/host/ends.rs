@@ -19,11 +19,34 @@ pub struct AgentFacts {
     pub activity: Millis,
 }
 
+/// What a session may cost. Spend is counted from the session's creation, by time, a minute at least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    pub microusd: u64,
+    pub microusd_per_hour: u64,
+    pub created: Millis,
+}
+
+impl Budget {
+    /// When it is used up; never where nothing costs.
+    pub fn used_up(self) -> Option<Millis> {
+        const HOUR: u128 = 3_600_000;
+        let rate = u128::from(self.microusd_per_hour);
+        (rate > 0).then_some(())?;
+        let lasts = u128::from(self.microusd) * HOUR / rate;
+        // The first minute is paid for whatever comes after.
+        let lasts = if lasts < u128::from(MINUTE) { 0 } else { lasts };
+        let lasts = u64::try_from(lasts).unwrap_or(u64::MAX);
+        Some(self.created.saturating_add(lasts))
+    }
+}
+
 /// All that decides about a session's ends.
 #[derive(Debug, Clone)]
 pub struct Facts<'a> {
     pub now: Millis,
     pub ends: Ends,
+    pub budget: Option<Budget>,
     pub started: Millis,
     pub agents: &'a [AgentFacts],
     /// When the last client left (the host's start, if none came); `None` while one is attached.
@@ -40,6 +63,9 @@ pub fn coming(f: &Facts<'_>) -> Vec<End> {
     let mut add = |kind, at: Millis, why: String| ends.push(End { kind, at, why });
     if let Some(deadline) = f.ends.deadline {
         add(EndKind::Ttl, deadline, "its time (TTL) is up".to_owned());
+    }
+    if let Some(at) = f.budget.and_then(Budget::used_up) {
+        add(EndKind::Budget, at, "its budget is used up".to_owned());
     }
     if !f.ends.keep && !f.agents.is_empty() {
         let over = f.agents.iter().all(|a| a.state.is_over());
@@ -170,7 +196,7 @@ impl Watch {
 /// How long before an end to warn of it. A question is told of at once and at half time.
 fn marks(end: &End, f: &Facts<'_>) -> Vec<Millis> {
     match (end.kind, f.ends.wait_limit_ms) {
-        (EndKind::Ttl, _) => WARNINGS
+        (EndKind::Ttl | EndKind::Budget, _) => WARNINGS
             .into_iter()
             .filter(|w| end.at.saturating_sub(*w) > f.started)
             .collect(),
@@ -192,144 +218,4 @@ fn roughly(ms: Millis) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::BlockedOn;
-
-    fn agent(state: AgentState, since: Millis) -> AgentFacts {
-        AgentFacts {
-            number: 1,
-            state,
-            since,
-            activity: since,
-        }
-    }
-
-    fn facts(now: Millis, ends: Ends, agents: &[AgentFacts]) -> Facts<'_> {
-        Facts {
-            now,
-            ends,
-            started: 0,
-            agents,
-            detached: Some(0),
-            ends_with_agents: true,
-            not_before: 0,
-        }
-    }
-
-    fn kinds(f: &Facts<'_>) -> Vec<(EndKind, Millis)> {
-        coming(f).iter().map(|e| (e.kind, e.at)).collect()
-    }
-
-    const EXITED: AgentState = AgentState::Exited { code: 0 };
-    const ASKS: AgentState = AgentState::Blocked {
-        on: BlockedOn::Question,
-    };
-
-    #[test]
-    fn a_plain_session_ends_with_its_agents_and_only_then() {
-        let one = [agent(EXITED, 50), agent(AgentState::Working, 10)];
-        assert!(kinds(&facts(99, Ends::default(), &one)).is_empty());
-        let all = [agent(EXITED, 50), agent(AgentState::Exited { code: 2 }, 60)];
-        let f = facts(99, Ends::default(), &all);
-        assert_eq!(kinds(&f), [(EndKind::Exited, 60)]);
-        assert!(matches!(Watch::default().due(&f)[..], [Effect::End(_)]));
-        let keep = Ends {
-            keep: true,
-            ..Ends::default()
-        };
-        assert!(kinds(&facts(99, keep, &all)).is_empty());
-        assert!(kinds(&facts(99, Ends::default(), &[])).is_empty());
-    }
-
-    #[test]
-    fn idle_and_linger_count_from_the_last_of_everything() {
-        let ends = Ends {
-            linger_ms: Some(100),
-            idle_ms: Some(1000),
-            ..Ends::default()
-        };
-        let agents = [agent(AgentState::Done, 50), agent(AgentState::Error, 70)];
-        let mut f = facts(80, ends, &agents);
-        f.ends_with_agents = false;
-        assert_eq!(kinds(&f), [(EndKind::Over, 170), (EndKind::Idle, 1070)]);
-        f.detached = Some(75);
-        assert_eq!(kinds(&f)[0], (EndKind::Over, 175));
-        f.detached = None;
-        assert!(kinds(&f).is_empty());
-        let agents = [agent(AgentState::Unknown, 50), agent(AgentState::Done, 70)];
-        assert_eq!(kinds(&facts(80, ends, &agents)), [(EndKind::Idle, 1070)]);
-        let agents = [agent(AgentState::Working, 50), agent(ASKS, 70)];
-        assert!(kinds(&facts(80, ends, &agents)).is_empty());
-    }
-
-    #[test]
-    fn a_question_is_told_of_at_once_and_at_half() {
-        let ends = Ends {
-            wait_limit_ms: Some(10_000),
-            ..Ends::default()
-        };
-        let agents = [agent(ASKS, 1000)];
-        let mut watch = Watch::default();
-        assert!(matches!(
-            watch.due(&facts(1000, ends, &agents))[..],
-            [Effect::Warn(_)]
-        ));
-        assert!(watch.due(&facts(2000, ends, &agents)).is_empty());
-        assert_eq!(watch.next(&facts(2000, ends, &agents)), Some(6000));
-        assert!(matches!(
-            watch.due(&facts(6000, ends, &agents))[..],
-            [Effect::Warn(_)]
-        ));
-        assert!(matches!(
-            watch.due(&facts(11_000, ends, &agents))[..],
-            [Effect::End(_)]
-        ));
-    }
-
-    #[test]
-    fn a_deadline_is_warned_of_twice_and_again_when_it_was_moved() {
-        let at = |deadline| Ends {
-            deadline: Some(deadline),
-            keep: true,
-            ..Ends::default()
-        };
-        let hour = 60 * MINUTE;
-        let mut watch = Watch::default();
-        assert!(watch.due(&facts(1, at(hour), &[])).is_empty());
-        assert_eq!(watch.next(&facts(1, at(hour), &[])), Some(50 * MINUTE));
-        let told = watch.due(&facts(50 * MINUTE, at(hour), &[]));
-        let [Effect::Warn(text)] = &told[..] else {
-            panic!("{told:?}");
-        };
-        assert!(text.contains("10m") && text.contains("TTL"), "{text}");
-        assert_eq!(watch.due(&facts(58 * MINUTE, at(hour), &[])).len(), 1);
-        assert!(watch.due(&facts(59 * MINUTE, at(hour), &[])).is_empty());
-        assert!(watch.due(&facts(59 * MINUTE, at(2 * hour), &[])).is_empty());
-        assert_eq!(watch.due(&facts(110 * MINUTE, at(2 * hour), &[])).len(), 1);
-        // A deadline so near that its warnings lie before the start has none.
-        assert!(Watch::default().due(&facts(1, at(MINUTE), &[])).is_empty());
-    }
-
-    #[test]
-    fn extreme_times_do_not_overflow() {
-        let ends = Ends {
-            deadline: Some(u64::MAX),
-            idle_ms: Some(u64::MAX),
-            linger_ms: Some(u64::MAX),
-            wait_limit_ms: Some(u64::MAX),
-            keep: false,
-        };
-        let agents = [agent(AgentState::Done, u64::MAX)];
-        let mut watch = Watch::default();
-        assert!(watch.due(&facts(5, ends, &agents)).is_empty());
-        let zero = Ends {
-            deadline: Some(0),
-            ..Ends::default()
-        };
-        assert!(matches!(
-            watch.due(&facts(5, zero, &[]))[..],
-            [Effect::End(_)]
-        ));
-    }
-}
+mod tests;

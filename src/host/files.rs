@@ -1,14 +1,15 @@
 //! The session directory's small files: written whole or not at all, readable by their owner only.
 
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Context, Error, Result};
+use crate::provision::{Survives, write_whole};
 
 /// Makes a directory (and those above it) that only its owner may enter; fine if it is there.
 ///
@@ -18,26 +19,27 @@ pub fn make_private_dir(dir: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir)
 }
 
-/// Writes a JSON file by way of a temporary one beside it.
+/// Writes a JSON file, whole or not at all; when this returns it is on the disk.
 ///
 /// # Errors
 /// The file system's; the old file is whole then.
 pub fn write_json(path: &Path, value: &impl Serialize) -> io::Result<()> {
+    write_whole(path, &json(value)?, Survives::PowerCut)
+}
+
+/// As [`write_json`], but not waiting for the disk: for what is written each second, and may be lost with the
+/// machine.
+///
+/// # Errors
+/// As for [`write_json`].
+pub fn write_json_often(path: &Path, value: &impl Serialize) -> io::Result<()> {
+    write_whole(path, &json(value)?, Survives::Crash)
+}
+
+fn json(value: &impl Serialize) -> io::Result<Vec<u8>> {
     let mut bytes = serde_json::to_vec_pretty(value)?;
     bytes.push(b'\n');
-    let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
-    let written = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&temporary)
-        .and_then(|mut f| f.write_all(&bytes))
-        .and_then(|()| fs::rename(&temporary, path));
-    if written.is_err() {
-        let _ = fs::remove_file(&temporary);
-    }
-    written
+    Ok(bytes)
 }
 
 /// Reads a JSON file.

@@ -2,11 +2,10 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, Write};
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 
 use rustix::fs::{FlockOperation, flock};
-use rustix::io::{FdFlags, fcntl_getfd, fcntl_setfd};
 
 use crate::config::SessionDir;
 use crate::error::{Context, Error, Result};
@@ -66,30 +65,10 @@ impl Lock {
         Ok(Self(fd.into()))
     }
 
-    /// Lets the lock survive an exec, and tells its number.
-    ///
-    /// # Errors
-    /// The descriptor's own.
-    pub fn hand_over(&self) -> std::io::Result<i32> {
-        set_cloexec(&self.0, false)?;
-        Ok(self.0.as_raw_fd())
+    /// Its descriptor's number, for [`Lock::adopt`] after an exec of this process.
+    pub fn number(&self) -> i32 {
+        self.0.as_raw_fd()
     }
-
-    /// The exec did not happen.
-    pub fn take_back(&self) {
-        let _ = set_cloexec(&self.0, true);
-    }
-}
-
-/// Whether a descriptor is closed by exec.
-pub fn set_cloexec(fd: impl AsFd, close: bool) -> std::io::Result<()> {
-    let flags = fcntl_getfd(&fd)?;
-    let flags = if close {
-        flags | FdFlags::CLOEXEC
-    } else {
-        flags.difference(FdFlags::CLOEXEC)
-    };
-    Ok(fcntl_setfd(&fd, flags)?)
 }
 
 /// Whether a host runs on this directory now: its process, if so.
@@ -109,6 +88,10 @@ pub fn remove_endpoint(dir: &SessionDir, sockets: &[&std::path::Path]) {
     let _ = fs::remove_file(dir.endpoint());
     for socket in sockets {
         let _ = fs::remove_file(socket);
+        // Where they lie elsewhere, nothing else is there.
+        if let Some(place) = socket.parent().filter(|p| *p != dir.path()) {
+            let _ = fs::remove_dir(place);
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::net::UnixStream;
+use tokio::sync::oneshot;
 
 use crate::error::{Context, Error, Result};
 use crate::model::{AgentState, BlockedOn};
@@ -12,8 +13,9 @@ use crate::proto::{Conn, Op, Outcome, Request, ToClient, ToHost};
 
 /// A hook must not hold its agent up for longer.
 const LIMIT: Duration = Duration::from_secs(5);
-/// What is read of a hook's JSON.
+/// What is read of a hook's JSON, and how long it is waited for.
 const HOOK_MAX: u64 = 1 << 20;
+const HOOK_LIMIT: Duration = Duration::from_secs(2);
 
 /// What to tell. `on`, `message` and even `state` may come from the hook's JSON instead.
 #[derive(Debug, Clone, Default)]
@@ -95,8 +97,26 @@ fn from_hook(json: &serde_json::Value) -> Option<(AgentState, Option<String>)> {
     })
 }
 
-fn resolve(n: &Notification, hook: Option<&str>) -> Result<Option<(AgentState, Option<String>)>> {
-    let json: Option<serde_json::Value> = hook.and_then(|h| serde_json::from_str(h).ok());
+/// The first JSON value of standard input: its end is not waited for, for an agent may leave it open. `None`
+/// where none came in time.
+async fn read_hook(
+    input: impl Read + Send + 'static,
+    limit: Duration,
+) -> Option<serde_json::Value> {
+    let (send, read) = oneshot::channel();
+    // A thread of its own, which nobody waits for at the end of the process.
+    std::thread::spawn(move || {
+        let text = serde_json::Deserializer::from_reader(input.take(HOOK_MAX));
+        let first = text.into_iter().next().and_then(|value| value.ok());
+        let _ = send.send(first);
+    });
+    tokio::time::timeout(limit, read).await.ok()?.ok()?
+}
+
+fn resolve(
+    n: &Notification,
+    json: Option<serde_json::Value>,
+) -> Result<Option<(AgentState, Option<String>)>> {
     let known = json.as_ref().and_then(from_hook);
     let own = json
         .as_ref()
@@ -125,17 +145,11 @@ fn resolve(n: &Notification, hook: Option<&str>) -> Result<Option<(AgentState, O
 /// A wrong state, no host, or its refusal.
 pub async fn send(place: &Place, notification: &Notification) -> Result<Vec<String>> {
     let hook = if notification.hook {
-        tokio::task::spawn_blocking(|| {
-            let mut text = String::new();
-            let _ = std::io::stdin().take(HOOK_MAX).read_to_string(&mut text);
-            text
-        })
-        .await
-        .ok()
+        read_hook(std::io::stdin(), HOOK_LIMIT).await
     } else {
         None
     };
-    let Some((state, message)) = resolve(notification, hook.as_deref())? else {
+    let Some((state, message)) = resolve(notification, hook)? else {
         return Ok(Vec::new());
     };
     let op = Op::Notify {
@@ -178,6 +192,24 @@ async fn tell(place: &Place, op: Op) -> Result<Vec<String>> {
 mod tests {
     use super::*;
 
+    fn json(text: &str) -> Option<serde_json::Value> {
+        serde_json::from_str(text).ok()
+    }
+
+    #[tokio::test]
+    async fn a_hook_that_leaves_its_stdin_open_is_understood_and_a_silent_one_not_waited_for() {
+        use std::io::Write;
+        let (read, mut write) = std::io::pipe().expect("a pipe");
+        write
+            .write_all(br#"{"hook_event_name":"Stop"} "#)
+            .expect("written");
+        let got = read_hook(read, HOOK_LIMIT).await.expect("a value");
+        assert_eq!(got["hook_event_name"], "Stop");
+        let (read, open) = std::io::pipe().expect("a pipe");
+        assert_eq!(read_hook(read, Duration::from_millis(20)).await, None);
+        drop((write, open));
+    }
+
     #[test]
     fn words_win_over_the_hooks_own_event() {
         let hook =
@@ -186,7 +218,7 @@ mod tests {
             hook: true,
             ..Notification::default()
         };
-        let (state, message) = resolve(&n, Some(hook)).expect("fine").expect("a state");
+        let (state, message) = resolve(&n, json(hook)).expect("fine").expect("a state");
         assert_eq!(state.to_string(), "blocked(permission)");
         assert_eq!(message.as_deref(), Some("run it?"));
         let n = Notification {
@@ -195,7 +227,7 @@ mod tests {
             hook: true,
             ..Notification::default()
         };
-        let found = resolve(&n, Some(hook)).expect("fine").expect("a state");
+        let found = resolve(&n, json(hook)).expect("fine").expect("a state");
         assert_eq!(found, (AgentState::Done, Some("mine".into())));
     }
 
@@ -205,9 +237,9 @@ mod tests {
             hook: true,
             ..Notification::default()
         };
-        assert_eq!(resolve(&hook, Some("not json")).expect("fine"), None);
+        assert_eq!(resolve(&hook, json("not json")).expect("fine"), None);
         assert_eq!(
-            resolve(&hook, Some(r#"{"hook_event_name":"SessionEnd"}"#)).expect("fine"),
+            resolve(&hook, json(r#"{"hook_event_name":"SessionEnd"}"#)).expect("fine"),
             None
         );
         let wrong = Notification {

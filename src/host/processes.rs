@@ -12,6 +12,7 @@ const BUSY_PERCENT: u64 = 2;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Process {
     pub pid: u32,
+    pub parent: u32,
     pub session: u32,
     pub zombie: bool,
     /// CPU time used so far, that of reaped children included, in ticks.
@@ -37,10 +38,17 @@ fn parse(pid: u32, stat: &str) -> Option<Process> {
     let number = |i: usize| fields.get(i)?.parse::<u64>().ok();
     Some(Process {
         pid,
+        parent: u32::try_from(number(1)?).ok()?,
         session: u32::try_from(number(3)?).ok()?,
         zombie: matches!(*fields.first()?, "Z" | "X"),
         ticks: (11..=14).filter_map(number).fold(0, u64::saturating_add),
     })
+}
+
+/// The process session that a process is in.
+pub fn session_of(pid: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    Some(parse(pid, &stat)?.session)
 }
 
 /// The session and agent that a process's environment names, and whether it is a session's host itself
@@ -111,6 +119,7 @@ mod tests {
             parse(42, stat),
             Some(Process {
                 pid: 42,
+                parent: 1,
                 session: 40,
                 zombie: false,
                 ticks: 100
@@ -129,6 +138,7 @@ mod tests {
     fn only_growth_beyond_a_little_is_busy() {
         let process = |pid, session, ticks| Process {
             pid,
+            parent: 1,
             session,
             zombie: false,
             ticks,

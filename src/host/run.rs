@@ -7,20 +7,22 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
+use super::cpu::Cpu;
 use super::ends::{self, Effect};
 use super::hub::{Hub, Order};
+use super::imds::{Imds, Notice};
 use super::lock::{self, Lock};
-use super::processes::{self, CpuWatch};
+use super::rented::Rented;
 use super::server::{Access, accept, bind};
 use super::startup::{self, Signals};
-use super::{agent, embedded, environment, files, logfile, upgrade, wrapup};
+use super::{agent, embedded, environment, files, logfile, strays, upgrade, wrapup};
 use crate::config::SessionDir;
 use crate::error::{Context, Result};
 use crate::model::{EndKind, Ended, HostEndpoint, SessionSpec, SessionStatus, now_ms};
+use crate::provision::{Survives, write_whole};
 
 /// Between two writes of last.json.
 const SAVE_INTERVAL: Duration = Duration::from_secs(1);
-const CPU_INTERVAL: Duration = Duration::from_secs(5);
 /// For agents to notice that they are over, and for clients to get the rest.
 const LAST_OUTPUT: Duration = Duration::from_secs(8);
 const STREAMS_END: Duration = Duration::from_secs(3);
@@ -32,6 +34,11 @@ pub struct RunOptions {
     pub detach: bool,
     /// Go on from this file, which an earlier binary of this very process left.
     pub handover: Option<PathBuf>,
+    /// What a rented machine knows of itself ([`MACHINE_FILE`](crate::config::MACHINE_FILE)). Where it is there
+    /// and we are root, agents run as a user of their own and the machine ends with its session.
+    pub machine: Option<PathBuf>,
+    /// A rented machine's metadata service ([`imds::ADDRESS`](super::imds::ADDRESS)), asked whether it is taken away.
+    pub metadata: Option<String>,
 }
 
 struct Host {
@@ -44,6 +51,8 @@ struct Host {
     /// Ends when the last stream has ended.
     alive: mpsc::Receiver<()>,
     sockets: [PathBuf; 2],
+    /// EC2 takes the machine away.
+    notices: mpsc::Receiver<Notice>,
 }
 
 /// What made the main loop end.
@@ -69,7 +78,7 @@ pub async fn run(dir: SessionDir, options: RunOptions) -> Result<()> {
     logfile::LogFile::open(&dir.log())
         .context("the host's log")?
         .install();
-    let (host, mut signals) = start(dir, lock, handed).await?;
+    let (host, mut signals) = start(dir, lock, handed, &options).await?;
     if options.detach {
         startup::silence();
     }
@@ -81,30 +90,53 @@ async fn start(
     dir: SessionDir,
     lock: Lock,
     handed: Option<upgrade::State>,
+    options: &RunOptions,
 ) -> Result<(Host, Signals)> {
     let spec: SessionSpec = files::read_json(&dir.spec())?;
     let last: Option<SessionStatus> = files::read_json(&dir.last()).ok();
-    let (socket, agent_socket) = startup::sockets(&dir)?;
+    let machine = options.machine.as_deref();
+    let rented = machine
+        .map(|file| Rented::read(file, &spec.id))
+        .transpose()?;
+    let rented = rented.flatten();
+    let (socket, agent_socket) = match &rented {
+        Some(rented) => rented.sockets(&spec.id)?,
+        None => startup::sockets(&dir)?,
+    };
     let started = handed.as_ref().map_or_else(now_ms, |h| h.started);
     let upgraded = handed.is_some();
     // Also where it is damaged: what has run once is not run again unasked.
     let revived = !upgraded && dir.last().exists();
     let (provider, agents) = (spec.provider.clone(), spec.agents.clone());
-    let (hub, orders) = Hub::new(
+    let env = match &rented {
+        Some(rented) => rented.env(),
+        None => environment::of_this_process(),
+    };
+    let (mut hub, orders) = Hub::new(
         spec,
         dir.clone(),
         agent_socket.clone(),
-        environment::of_this_process(),
+        env,
         started,
         revived,
     );
+    let metadata = rented.as_ref().and(options.metadata.clone());
+    hub.rented = rented;
     let hub = Arc::new(hub);
     let signals = Signals::new(&hub).context("the host's signals")?;
     let bound = |path: &PathBuf| bind(path).context(format!("no socket at {}", path.display()));
     let (owner, agents_own) = (bound(&socket)?, bound(&agent_socket)?);
+    if let Some(rented) = &hub.rented {
+        let given = rented.give(&socket, &agent_socket);
+        given.context("the sockets cannot be given to their users")?;
+    }
 
     let old_port = handed.as_ref().and_then(|h| h.port);
     let mut handed = handed.map(|h| h.agents).unwrap_or_default();
+    if upgraded {
+        let known: Vec<u32> = handed.iter().filter_map(|h| h.pid).collect();
+        tokio::spawn(strays::end(hub.clone(), strays::find(&known)));
+    }
     for spec in agents {
         let number = spec.number;
         match handed.iter().position(|h| h.number == number) {
@@ -129,13 +161,15 @@ async fn start(
         let started = embedded::start(&hub, &dir, socket.clone(), old_port, closing.subscribe());
         Some(started.await?)
     } else {
-        if let Some(danger) = startup::logout_danger() {
+        if hub.rented.is_none()
+            && let Some(danger) = startup::logout_danger()
+        {
             hub.warn(danger);
         }
         None
     };
     let (count, alive) = mpsc::channel(1);
-    for (listener, access) in [(owner, Access::Owner), (agents_own, Access::Agent)] {
+    for (listener, access) in [(owner, Access::Owner), (agents_own, Access::Agent(None))] {
         tokio::spawn(accept(
             listener,
             hub.clone(),
@@ -155,12 +189,16 @@ async fn start(
         started,
         version: hub.version.to_owned(),
     };
-    let written = files::write_json(&dir.last(), &hub.status(now_ms()))
-        .and_then(|()| files::write_json(&dir.endpoint(), &endpoint));
+    let written = files::write_json_often(&dir.last(), &hub.status(now_ms()))
+        .and_then(|()| files::write_json_often(&dir.endpoint(), &endpoint));
     match written {
         // Agents run already, and the earlier binary's files still say where: no reason to end them.
         Err(e) if upgraded => hub.warn(format!("the session's files cannot be written: {e}")),
         written => written.context("the session's files")?,
+    }
+    if let Ok(binary) = std::env::current_exe() {
+        let line = format!("{}\n", binary.display());
+        let _ = write_whole(&dir.binary(), line.as_bytes(), Survives::Crash);
     }
     tracing::info!("{} is ready (remote {})", hub.id, hub.version);
     let host = Host {
@@ -172,8 +210,21 @@ async fn start(
         closing,
         alive,
         sockets: [socket, agent_socket],
+        notices: watch_metadata(metadata),
     };
     Ok((host, signals))
+}
+
+/// A task of its own: what else happens must neither hurry its questions nor wait for their answers.
+fn watch_metadata(address: Option<String>) -> mpsc::Receiver<Notice> {
+    let (tell, notices) = mpsc::channel(1);
+    if let Some(address) = address {
+        tokio::spawn(async move {
+            let notice = Imds::new(address).interruption().await;
+            let _ = tell.send(notice).await;
+        });
+    }
+    notices
 }
 
 impl Host {
@@ -225,19 +276,20 @@ impl Host {
                 Ok(()) = changes.changed() => unsaved = true,
                 Some(order) = self.orders.recv() => match order {
                     Order::Terminate { why, done } => return asked(why, done),
-                    Order::Upgrade { path, done } => {
+                    Order::Upgrade { path, version, done } => {
                         self.save();
-                        upgrade::upgrade(&self.hub, &self.dir, &self.lock, self.port, &path, done).await;
+                        let to = (path.as_str(), version.as_str());
+                        upgrade::upgrade(&self.hub, &self.dir, &self.lock, self.port, to, done).await;
                     }
                 },
-                name = signals.asked_to_end() => return End {
-                    ended: Ended {
-                        kind: EndKind::Interrupted,
-                        at: now_ms(),
-                        why: format!("its host was told to end ({name})"),
-                    },
-                    tell: Vec::new(),
-                },
+                name = signals.asked_to_end() => {
+                    return interrupted(format!("its host was told to end ({name})"));
+                }
+                Some(notice) = self.notices.recv() => {
+                    let clean = |text: &str| super::state::clean(text).unwrap_or_default();
+                    let (action, time) = (clean(&notice.action), clean(&notice.time));
+                    return interrupted(format!("EC2 takes the machine back ({action} at {time})"));
+                }
                 () = sleep_until(wake) => cpu.look(&self.hub).await,
             }
         }
@@ -249,7 +301,13 @@ impl Host {
             self.hub
                 .warn(format!("session.json cannot be written: {e}"));
         }
-        if let Err(e) = files::write_json(&self.dir.last(), &self.hub.status(now_ms())) {
+        let status = self.hub.status(now_ms());
+        let written = if status.ended.is_some() {
+            files::write_json(&self.dir.last(), &status)
+        } else {
+            files::write_json_often(&self.dir.last(), &status)
+        };
+        if let Err(e) = written {
             self.hub.warn(format!("last.json cannot be written: {e}"));
         }
     }
@@ -259,7 +317,7 @@ impl Host {
         tracing::info!("{} ends: {}", self.hub.id, end.ended.why);
         self.hub.set_ending();
         let targets = self.hub.all_targets();
-        let mut ending = std::pin::pin!(wrapup::end(&self.hub.id, &targets, wrapup::GRACE));
+        let mut ending = std::pin::pin!(wrapup::end(&self.hub, &targets, wrapup::GRACE));
         let left = loop {
             tokio::select! {
                 left = &mut ending => break left,
@@ -300,6 +358,9 @@ impl Host {
         lock::remove_endpoint(&self.dir, &sockets);
         tracing::info!("{} has ended", self.hub.id);
         drop(self.lock);
+        if let Some(rented) = &self.hub.rented {
+            rented.off().await;
+        }
     }
 }
 
@@ -331,55 +392,21 @@ fn asked(why: String, done: oneshot::Sender<()>) -> End {
     }
 }
 
+fn interrupted(why: String) -> End {
+    let ended = Ended {
+        kind: EndKind::Interrupted,
+        at: now_ms(),
+        why,
+    };
+    End {
+        ended,
+        tell: Vec::new(),
+    }
+}
+
 async fn sleep_until(at: Option<Instant>) {
     match at {
         Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,
-    }
-}
-
-/// Looks now and then whether the agents use the CPU: one look at /proc for all of them.
-struct Cpu {
-    watch: Option<CpuWatch>,
-    looked: Instant,
-    /// Looks in a row that found nothing: rarer then.
-    calm: u32,
-}
-
-impl Cpu {
-    fn new() -> Self {
-        Self {
-            watch: Some(CpuWatch::default()),
-            looked: Instant::now(),
-            calm: 0,
-        }
-    }
-
-    fn next(&self, hub: &Hub) -> Option<Instant> {
-        let pause = CPU_INTERVAL * if self.calm > 12 { 3 } else { 1 };
-        (!hub.targets(None).is_empty()).then(|| self.looked + pause)
-    }
-
-    async fn look(&mut self, hub: &Hub) {
-        if self.next(hub).is_none_or(|at| Instant::now() < at) {
-            return;
-        }
-        let elapsed = u64::try_from(self.looked.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.looked = Instant::now();
-        let pids: Vec<u32> = hub.targets(None).iter().filter_map(|t| t.pid).collect();
-        let mut watch = self.watch.take().unwrap_or_default();
-        let looked = tokio::task::spawn_blocking(move || {
-            let busy = watch.busy(&pids, &processes::all(), elapsed);
-            (watch, busy)
-        });
-        if let Ok((watch, busy)) = looked.await {
-            self.watch = Some(watch);
-            self.calm = if busy.is_empty() {
-                self.calm.saturating_add(1)
-            } else {
-                0
-            };
-            hub.tell_cpu(&busy);
-        }
     }
 }

@@ -13,7 +13,9 @@ use tokio::sync::{mpsc, watch};
 use super::agent::Command;
 use super::control;
 use super::hub::Hub;
+use super::processes;
 use super::scrollback;
+use crate::model::now_ms;
 use crate::proto::{Attach, Conn, FrameError, Notice, ToClient, ToHost};
 
 /// For the hellos and the first request.
@@ -26,8 +28,18 @@ const MAX_STREAMS: usize = 2048;
 pub enum Access {
     /// host.sock: everything.
     Owner,
-    /// agent.sock: an agent speaks of itself.
-    Agent,
+    /// agent.sock: an agent speaks of itself; which one, where that is known.
+    Agent(Option<u32>),
+}
+
+/// Which agent of this session the process at the other end belongs to, as far as that can be told: by the
+/// process session it is in, which its own agent leads, or else by the marks it was started with.
+fn speaker(hub: &Hub, pid: u32) -> Option<u32> {
+    let led = processes::session_of(pid).and_then(|session| hub.led_by(session));
+    led.or_else(|| {
+        let (session, agent) = processes::marks(pid)?;
+        (session == hub.id.as_str()).then_some(agent)
+    })
 }
 
 /// Binds a socket that only this user can open; a stale one is replaced.
@@ -57,7 +69,11 @@ pub async fn accept(
     closing: watch::Receiver<bool>,
     alive: mpsc::Sender<()>,
 ) {
-    let uid = rustix::process::getuid().as_raw();
+    let user = match (&hub.rented, access) {
+        (Some(rented), Access::Owner) => rented.users().0,
+        (Some(rented), Access::Agent(_)) => rented.users().1,
+        (None, _) => rustix::process::getuid().as_raw(),
+    };
     let streams = Arc::new(());
     let mut stop = closing.clone();
     loop {
@@ -73,12 +89,21 @@ pub async fn accept(
             },
             () = closed(&mut stop) => return,
         };
-        let allowed = stream
-            .peer_cred()
-            .is_ok_and(|c| c.uid() == uid || c.uid() == 0);
+        let Ok(peer) = stream.peer_cred() else {
+            continue;
+        };
+        let allowed = peer.uid() == user || peer.uid() == 0;
         if !allowed || Arc::strong_count(&streams) > MAX_STREAMS {
             continue;
         }
+        // Now: a hook that does not wait for the answer is gone a moment later.
+        let access = match access {
+            Access::Owner => Access::Owner,
+            Access::Agent(_) => {
+                let pid = peer.pid().and_then(|pid| u32::try_from(pid).ok());
+                Access::Agent(pid.and_then(|pid| speaker(&hub, pid)))
+            }
+        };
         let (hub, closing) = (hub.clone(), closing.clone());
         let counted = (alive.clone(), streams.clone());
         tokio::spawn(async move {
@@ -100,6 +125,14 @@ async fn serve(
     let mut conn = tokio::time::timeout(FIRST_WORD, Conn::host(stream, hub.id.as_str()))
         .await
         .map_err(late)??;
+    if access == Access::Owner && hub.rented.is_some() {
+        let hub = hub.clone();
+        tokio::spawn(async move {
+            if let Some(rented) = &hub.rented {
+                rented.handed_over().await;
+            }
+        });
+    }
     loop {
         let first = tokio::time::timeout(FIRST_WORD, conn.receiver.next())
             .await
@@ -121,10 +154,15 @@ async fn attached(
     hub: &Arc<Hub>,
     access: Access,
     mut conn: Conn<UnixStream, ToHost, ToClient>,
-    attach: Attach,
+    mut attach: Attach,
 ) -> Result<(), FrameError> {
+    if attach.agent == 0
+        && let Some(agent) = hub.status(now_ms()).most_wanted()
+    {
+        attach.agent = agent;
+    }
     let agent = match (access, hub.agent(attach.agent)) {
-        (Access::Agent, _) => Err("an agent cannot attach to another".to_owned()),
+        (Access::Agent(_), _) => Err("an agent cannot attach to another".to_owned()),
         (Access::Owner, Err(e)) => Err(match e.hint {
             Some(hint) => format!("{} ({hint})", e.message),
             None => e.message,

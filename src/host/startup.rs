@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ use super::files;
 use super::hub::Hub;
 use crate::config::SessionDir;
 use crate::error::{Context, Error, Result};
+use crate::model::HostEndpoint;
 use crate::mux::close_inherited;
 
 /// Leaves the terminal and session of whoever started us. Fine where that was done already.
@@ -75,25 +76,51 @@ impl Signals {
     }
 }
 
-/// The two sockets' paths, in a directory that is ours alone.
+/// The two sockets' paths, in a directory that is ours alone; endpoint.json tells clients which.
 ///
 /// # Errors
-/// The directory cannot be made, or somebody else made it.
+/// No such directory can be made.
 pub fn sockets(dir: &SessionDir) -> Result<(PathBuf, PathBuf)> {
     let uid = rustix::process::getuid().as_raw();
-    let place = dir.socket_dir(uid);
-    if place != dir.path() {
-        // In /tmp, where anybody may have made a directory of that name first.
-        for level in [place.parent(), Some(place.as_path())]
-            .into_iter()
-            .flatten()
-        {
-            files::make_private_dir(level)
-                .context(format!("{} cannot be made", level.display()))?;
-            own(level, uid)?;
-        }
-    }
+    let usual = dir.socket_dir(uid);
+    let place = if usual == dir.path() {
+        usual
+    } else {
+        // An earlier host of this directory may have agents that know where it listened.
+        let earlier = files::read_json::<HostEndpoint>(&dir.endpoint()).ok();
+        let earlier = earlier.and_then(|e| Some(e.agent_socket.parent()?.to_owned()));
+        away(&usual, earlier.as_deref(), uid)?
+    };
     Ok((place.join("host.sock"), place.join("agent.sock")))
+}
+
+/// A directory in /tmp, where anybody may have made one of the usual name first: then one of a random name.
+fn away(usual: &Path, earlier: Option<&Path>, uid: u32) -> Result<PathBuf> {
+    if let Some(earlier) = earlier
+        && own(earlier, uid).is_ok()
+    {
+        return Ok(earlier.to_owned());
+    }
+    let above = usual.parent().unwrap_or(usual);
+    let ours = |level: &Path| files::make_private_dir(level).is_ok() && own(level, uid).is_ok();
+    if ours(above) && ours(usual) {
+        return Ok(usual.to_owned());
+    }
+    let mut name = above.as_os_str().to_owned();
+    let random = getrandom::u64().map_err(|e| Error::internal("no random bytes").because(e))?;
+    name.push(format!("-{random:016x}"));
+    let place = PathBuf::from(name);
+    tracing::info!(
+        "{} is somebody else's: the sockets are in {}",
+        above.display(),
+        place.display()
+    );
+    // Fails where it is there already.
+    fs::DirBuilder::new()
+        .mode(0o700)
+        .create(&place)
+        .context(format!("{} cannot be made", place.display()))?;
+    Ok(place)
 }
 
 fn own(dir: &Path, uid: u32) -> Result<()> {
@@ -104,8 +131,7 @@ fn own(dir: &Path, uid: u32) -> Result<()> {
     Err(Error::user(format!(
         "{} is not a directory of yours alone",
         dir.display()
-    ))
-    .hint(format!("remove it: `rm -r {}`", dir.display())))
+    )))
 }
 
 /// What ends user processes at logout on this machine, if anything does: the host cannot help it, but say so.

@@ -7,6 +7,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tokio::io::AsyncReadExt;
 use tokio::sync::oneshot;
 
 use super::agent::{Command, Handed};
@@ -17,11 +18,14 @@ use super::lock::Lock;
 use crate::config::SessionDir;
 use crate::error::Result;
 use crate::model::Millis;
+use crate::mux::{ignore_broken_pipes, set_inherited};
 use crate::proto::{ErrorCode, PROTOCOL, WireError};
 
 /// For the new binary to say what it is.
 const CHECK: Duration = Duration::from_secs(10);
-/// For an agent to tell everything.
+/// Its answer is a line.
+const ANSWER_MAX: u64 = 64 * 1024;
+/// For the agents to tell everything.
 const TELL: Duration = Duration::from_secs(10);
 /// For the last replies to reach their clients.
 const LAST_WORDS: Duration = Duration::from_millis(50);
@@ -52,37 +56,65 @@ pub fn load(path: &Path) -> Result<State> {
     state
 }
 
-/// Whether `path` is a `remote` that can take over.
-async fn verify(path: &Path) -> std::result::Result<Check, String> {
+fn refusal(path: &Path, why: &str) -> WireError {
+    let path = path.display();
+    WireError::new(
+        ErrorCode::BadRequest,
+        format!("{path} cannot take this session over: {why}"),
+    )
+    .hint("the session goes on with the binary it has")
+}
+
+/// Whether `path` is a `remote` that can take over: its version. To be asked before the order goes to the
+/// main loop, which has clocks to keep.
+///
+/// # Errors
+/// Why it is none, for the client.
+pub async fn verify(hub: &Hub, path: &str) -> std::result::Result<String, WireError> {
+    let path = Path::new(path);
+    let check = tokio::time::timeout(CHECK, check(hub, path))
+        .await
+        .unwrap_or_else(|_| Err("it does not answer".to_owned()))
+        .map_err(|why| refusal(path, &why))?;
+    if check.protocol.major != PROTOCOL.major {
+        let theirs = check.protocol;
+        let why = format!("it speaks protocol {theirs}, this session {PROTOCOL}");
+        return Err(refusal(path, &why));
+    }
+    Ok(check.version)
+}
+
+async fn check(hub: &Hub, path: &Path) -> std::result::Result<Check, String> {
     if !path.is_absolute() {
         return Err("an absolute path is needed".to_owned());
     }
-    let run = tokio::process::Command::new(path)
+    let mut command = tokio::process::Command::new(path);
+    command
         .args(["host", "check"])
         .stdin(Stdio::null())
+        .stdout(Stdio::piped())
         .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .output();
-    let output = tokio::time::timeout(CHECK, run)
-        .await
-        .map_err(|_| "it does not answer".to_owned())?
+        .kill_on_drop(true);
+    let mut child = hub
+        .gate
+        .pass(|| command.spawn())
         .map_err(|e| e.to_string())?;
-    if !output.status.success() {
-        return Err(format!(
-            "`{} host check` failed: {}",
-            path.display(),
-            output.status
-        ));
+    let mut answer = Vec::new();
+    if let Some(stdout) = child.stdout.take() {
+        // One byte more than allowed tells that there is more; it is not waited for.
+        let mut stdout = stdout.take(ANSWER_MAX + 1);
+        let read = stdout.read_to_end(&mut answer).await;
+        read.map_err(|e| e.to_string())?;
     }
-    let check: Check = serde_json::from_slice(&output.stdout)
-        .map_err(|e| format!("its answer to `host check` cannot be read: {e}"))?;
-    if check.protocol.major != PROTOCOL.major {
-        return Err(format!(
-            "it speaks protocol {}, this session {PROTOCOL}",
-            check.protocol
-        ));
+    if answer.len() as u64 > ANSWER_MAX {
+        return Err("its answer to `host check` does not end".to_owned());
     }
-    Ok(check)
+    let status = child.wait().await.map_err(|e| e.to_string())?;
+    if !status.success() {
+        return Err(format!("`{} host check` failed: {status}", path.display()));
+    }
+    serde_json::from_slice(&answer)
+        .map_err(|e| format!("its answer to `host check` cannot be read: {e}"))
 }
 
 /// See [`Hub::freeze`].
@@ -101,30 +133,67 @@ impl Drop for Frozen<'_> {
     }
 }
 
-/// Replaces this process's binary by the one at `path`. Comes back only if that failed: everything goes on as
-/// it was then. `done` is told before the exec, for nothing can be after it.
+/// Replaces this process's binary by the one at `path`, which is `version` as [`verify`] said. Comes back only
+/// if that failed: everything goes on as it was then. `done` is told before the exec, for nothing can be after it.
 pub async fn upgrade(
     hub: &Hub,
     dir: &SessionDir,
     lock: &Lock,
     port: Option<u16>,
-    path: &str,
+    to: (&str, &str),
     done: oneshot::Sender<std::result::Result<(), WireError>>,
 ) {
-    let path = PathBuf::from(path);
-    let refuse = |why: String| {
-        WireError::new(
-            ErrorCode::BadRequest,
-            format!("{} cannot take this session over: {why}", path.display()),
-        )
-        .hint("the session goes on with the binary it has")
-    };
-    let check = match verify(&path).await {
-        Ok(check) => check,
-        Err(why) => return drop(done.send(Err(refuse(why)))),
-    };
+    let (path, version) = (PathBuf::from(to.0), to.1);
+    let refuse = |why: &str| refusal(&path, why);
     let _frozen = Frozen::new(hub);
     let mut backs = Vec::new();
+    let told = tokio::time::timeout(TELL, hand_over(hub, &mut backs)).await;
+    let Ok(agents) = told else {
+        return drop(done.send(Err(refuse("an agent is too busy"))));
+    };
+    let state_file = file(dir);
+    let mut kept = vec![lock.number()];
+    kept.extend(agents.iter().filter_map(|a| a.fd));
+    let state = State {
+        lock: lock.number(),
+        port,
+        started: hub.started,
+        agents,
+    };
+    let saved = hub.save_spec();
+    if let Err(e) = saved.and_then(|()| files::write_json_often(&state_file, &state)) {
+        let why = format!("its state cannot be written: {e}");
+        return drop(done.send(Err(refuse(&why))));
+    }
+    tracing::info!("becoming remote {version} at {}", path.display());
+    let _ = done.send(Ok(()));
+    tokio::time::sleep(LAST_WORDS).await;
+    // A deadline or name that was set meanwhile.
+    if let Err(e) = hub.save_spec() {
+        tracing::warn!("session.json cannot be written: {e}");
+    }
+    // From here on nothing is started: it would inherit what is to survive the exec.
+    hub.gate.close(true);
+    let error = match inherit(&kept, true) {
+        Ok(()) => std::process::Command::new(&path)
+            .args(["host", "run", "--dir"])
+            .arg(dir.path())
+            .arg("--handover")
+            .arg(&state_file)
+            .exec(),
+        Err(e) => e,
+    };
+    // Still here: the agents go on when `backs` is dropped.
+    ignore_broken_pipes();
+    let _ = inherit(&kept, false);
+    hub.gate.close(false);
+    let _ = std::fs::remove_file(&state_file);
+    hub.warn(format!("the upgrade to {} failed: {error}", path.display()));
+    drop(backs);
+}
+
+/// Stops every agent and has it tell everything; each goes on when its end of `backs` is dropped.
+async fn hand_over(hub: &Hub, backs: &mut Vec<oneshot::Sender<()>>) -> Vec<Handed> {
     let mut agents = Vec::new();
     for agent in hub.agents() {
         let (tell, told) = oneshot::channel();
@@ -133,49 +202,18 @@ pub async fn upgrade(
             done: tell,
             back: wait,
         };
-        let handed = match agent.send(command).await {
-            Ok(()) => tokio::time::timeout(TELL, told).await,
-            Err(_) => continue,
-        };
-        match handed {
-            Ok(Ok(Ok(handed))) => agents.push(handed),
-            Ok(Ok(Err(why))) => return drop(done.send(Err(refuse(why)))),
-            Ok(Err(_)) => continue,
-            Err(_) => return drop(done.send(Err(refuse("an agent is too busy".to_owned())))),
-        }
         backs.push(back);
+        if agent.send(command).await.is_ok()
+            && let Ok(handed) = told.await
+        {
+            agents.push(handed);
+        }
     }
-    let state_file = file(dir);
-    let saved = lock.hand_over().and_then(|lock| {
-        let state = State {
-            lock,
-            port,
-            started: hub.started,
-            agents,
-        };
-        hub.save_spec()?;
-        files::write_json(&state_file, &state)
-    });
-    if let Err(e) = saved {
-        lock.take_back();
-        return drop(done.send(Err(refuse(format!("its state cannot be written: {e}")))));
-    }
-    tracing::info!("becoming remote {} at {}", check.version, path.display());
-    let _ = done.send(Ok(()));
-    tokio::time::sleep(LAST_WORDS).await;
-    // A deadline or name that was set meanwhile.
-    if let Err(e) = hub.save_spec() {
-        tracing::warn!("session.json cannot be written: {e}");
-    }
-    let error = std::process::Command::new(&path)
-        .args(["host", "run", "--dir"])
-        .arg(dir.path())
-        .arg("--handover")
-        .arg(&state_file)
-        .exec();
-    // Still here: the agents go on when `backs` is dropped.
-    lock.take_back();
-    let _ = std::fs::remove_file(&state_file);
-    hub.warn(format!("the upgrade to {} failed: {error}", path.display()));
-    drop(backs);
+    agents
+}
+
+fn inherit(descriptors: &[i32], inherit: bool) -> std::io::Result<()> {
+    descriptors
+        .iter()
+        .try_for_each(|fd| set_inherited(*fd, inherit))
 }

@@ -1,6 +1,6 @@
 //! Ends agents with all they started: SIGHUP as from a closed terminal, SIGTERM at half the grace, SIGKILL
-//! at its end. Found by process session and by the marks in the environment, so that a daemon that left the
-//! terminal ends too.
+//! at its end. Found by process session, by the marks in the environment and, where there is one, by the
+//! agent's cgroup, so that a daemon that left the terminal ends too.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,8 +8,8 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::time::Instant;
 
+use super::hub::Hub;
 use super::processes::{self, Process};
-use crate::model::SessionId;
 
 /// Between asking an agent to end and forcing it.
 pub const GRACE: Duration = Duration::from_secs(5);
@@ -57,17 +57,20 @@ fn signal(pids: &[u32], signal: Signal) {
 
 /// Ends the targets; returns the processes that could not be ended (another user's, stuck in the kernel).
 /// Reaping is left to whoever owns the agents.
-pub async fn end(session: &SessionId, targets: &[Target], grace: Duration) -> Vec<u32> {
+pub async fn end(hub: &Hub, targets: &[Target], grace: Duration) -> Vec<u32> {
     if targets.is_empty() {
         return Vec::new();
     }
+    let cgroups = hub.rented.as_ref().and_then(|r| r.cgroups());
     let find = || {
-        members(
-            targets,
-            session.as_str(),
-            &processes::all(),
-            processes::marks,
-        )
+        let all = processes::all();
+        let mut found = members(targets, hub.id.as_str(), &all, processes::marks);
+        if let Some(cgroups) = cgroups {
+            found.extend(targets.iter().flat_map(|t| cgroups.pids(t.agent)));
+            found.sort_unstable();
+            found.dedup();
+        }
+        found
     };
     // Where there is no /proc at least their process groups are reached.
     for target in targets {

@@ -15,7 +15,7 @@ pub use money::{Certainty, Money, MoneyError};
 pub use record::{HistoryKind, LogRecord, MAX_RECORD, RecordTooLong};
 pub use session::{
     AgentSpec, AgentStatus, AttachedClient, DEFAULT_SIZE, End, EndKind, Ended, Ends, HostEndpoint,
-    Mode, SessionSpec, SessionStatus, Size,
+    Mode, ON_WARNING, SessionSpec, SessionStatus, Size, WARNING,
 };
 pub use shape::{Arch, Shape};
 pub use state::{AgentState, BlockedOn, Evidence, Source};

@@ -42,6 +42,11 @@ pub enum Mode {
     Careful,
 }
 
+/// In an agent's environment: the shell command that its host runs when an end of the session nears.
+pub const ON_WARNING: &str = "REMOTE_ON_WARNING";
+/// In that command's environment: the warning.
+pub const WARNING: &str = "REMOTE_WARNING";
+
 /// One agent as it was asked for. Holds no secret: it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AgentSpec {
@@ -109,6 +114,9 @@ pub struct SessionSpec {
     /// $/h in micro-dollars; 0 where nothing costs.
     #[serde(default)]
     pub price_microusd_per_hour: u64,
+    /// What the session may cost in all, in micro-dollars; the host ends it before it costs more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget_microusd: Option<u64>,
 }
 
 /// How to reach a running host; written by the host as `endpoint.json` once it listens.
@@ -231,4 +239,18 @@ pub struct SessionStatus {
     pub now: Millis,
     /// The host's `remote` version.
     pub version: String,
+}
+
+impl SessionStatus {
+    /// The agent that a person most likely means: one that waits for an answer, else the first that lives,
+    /// else the first.
+    pub fn most_wanted(&self) -> Option<u32> {
+        let rank = |a: &AgentStatus| match a.state {
+            AgentState::Blocked { .. } => 0,
+            state if !state.is_over() => 1,
+            _ => 2,
+        };
+        let first = self.agents.iter().min_by_key(|a| (rank(a), a.number));
+        first.map(|a| a.number)
+    }
 }

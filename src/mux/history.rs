@@ -52,6 +52,18 @@ pub enum HistoryError {
         path: PathBuf,
         source: crate::model::RecordTooLong,
     },
+    #[error("{path}: a record of byte {found} stands at byte {at}; the history is damaged here")]
+    OutOfPlace { path: PathBuf, at: u64, found: u64 },
+}
+
+impl HistoryError {
+    /// The disk gave what was never written: later segments may be sound.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Io { .. } => false,
+            Self::NotASegment(_) | Self::Damaged { .. } | Self::OutOfPlace { .. } => true,
+        }
+    }
 }
 
 impl From<HistoryError> for crate::error::Error {

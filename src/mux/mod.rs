@@ -38,7 +38,10 @@ pub use answer::answer;
 pub use drawn::Drawn;
 pub use history::{History, HistoryError, HistoryLimits};
 pub use plain::Plain;
-pub use pty::{Pty, PtyError, SpawnRequest, adopt_descriptor, close_inherited, reap};
+pub use pty::{
+    Pty, PtyError, SpawnRequest, adopt_descriptor, close_inherited, ignore_broken_pipes, reap,
+    set_inherited,
+};
 pub use reader::HistoryReader;
 pub use rescue::rescue;
 pub use scan::{Piece, Query, Scanner, What};

@@ -28,8 +28,11 @@ struct State {
     cut: bool,
     marks: Vec<(usize, char)>,
     done: Vec<String>,
-    full_screen: bool,
+    /// It draws from that line of those of this feed on.
+    drawn: Option<usize>,
     moved: Moved,
+    /// No cursor is shown: what is written on an empty screen meanwhile is drawn.
+    hidden: bool,
 }
 
 /// Where the cursor was last put, as far as that tells a program that draws from one that clears the screen
@@ -58,6 +61,7 @@ impl Plain {
             parser,
             state,
         } = self;
+        state.drawn = state.drawn.map(|_| 0);
         tail.feed(bytes, &mut |fed| {
             if let Fed::Bytes(bytes) = fed {
                 advance(parser, state, bytes);
@@ -83,7 +87,12 @@ impl Plain {
     /// Whether the program has taken the whole screen (alternate screen, or it moves about): its lines
     /// mean little.
     pub fn full_screen(&self) -> bool {
-        self.state.full_screen
+        self.state.drawn.is_some()
+    }
+
+    /// How many of the lines of the last [`Plain::feed`] were written before that.
+    pub fn written(&self) -> usize {
+        self.state.drawn.unwrap_or(usize::MAX)
     }
 }
 
@@ -112,9 +121,15 @@ fn advance(parser: &mut Parser, state: &mut State, mut bytes: &[u8]) {
 }
 
 impl State {
+    fn draws(&mut self) {
+        self.drawn.get_or_insert(self.done.len());
+    }
+
     fn put(&mut self, c: char) {
-        if matches!(std::mem::take(&mut self.moved), Moved::Home | Moved::There) {
-            self.full_screen = true;
+        match std::mem::take(&mut self.moved) {
+            Moved::Home | Moved::There => self.draws(),
+            Moved::Erased if self.hidden => self.draws(),
+            Moved::Erased | Moved::No => {}
         }
         if self.col >= MAX_LINE {
             self.cut = true;
@@ -223,11 +238,14 @@ impl Perform for State {
         let n = usize::from(first.max(1));
         match (action, intermediates) {
             ('h', [b'?']) => {
-                let mut modes = std::iter::once(first).chain(numbers);
-                if modes.any(|m| matches!(m, 47 | 1047 | 1049)) {
-                    self.full_screen = true;
+                for mode in std::iter::once(first).chain(numbers) {
+                    if matches!(mode, 47 | 1047 | 1049) {
+                        self.draws();
+                    }
+                    self.hidden &= mode != 25;
                 }
             }
+            ('l', [b'?']) => self.hidden |= std::iter::once(first).chain(numbers).any(|m| m == 25),
             ('K', []) => self.erase(first),
             ('J', []) => self.erase_screen(first),
             ('G' | '`', []) => self.col = (n - 1).min(MAX_LINE),
@@ -237,8 +255,8 @@ impl Perform for State {
             ('H' | 'f', []) => self.move_to(first, numbers.next().unwrap_or(1)),
             ('d', []) => self.move_to(first.max(2), 1),
             // Without numbers it undoes an earlier one.
-            ('r', []) => self.full_screen |= first > 0,
-            ('A' | 'F', []) => self.full_screen |= n > 10,
+            ('r', []) if first > 0 => self.draws(),
+            ('A' | 'F', []) if n > 10 => self.draws(),
             ('P', []) => {
                 let to = self.col.saturating_add(n).min(self.line.len());
                 if self.col < to {
@@ -325,6 +343,13 @@ mod tests {
         assert!(full(b"\x1b[?1049h") && full(b"\x1b[5;5Hx"));
         assert!(full(b"\x1b[Htop - 12:00\x1b[K\r\n") && full(b"\x1b[H\x1b[2J\x1b[3;1Hx"));
         assert!(!full(b"\x1b[2K\x1b[1A\x1b[31mred\r\n"));
+        // top's first frame; and a progress bar that hides the cursor, and a screen cleared after one.
+        assert!(full(
+            b"\x1b[?1h\x1b=\x1b[?25l\x1b[H\x1b[2J\x1b(B\x1b[mtop - 12:00"
+        ));
+        assert!(!full(
+            b"\x1b[?25l 10%\r 20%\r\n\x1b[?25h\x1b[H\x1b[2Jmore\r\n"
+        ));
     }
 
     #[test]

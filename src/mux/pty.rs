@@ -219,24 +219,33 @@ impl Pty {
         u32::try_from(pid.as_raw_nonzero().get()).ok()
     }
 
-    /// Lets the master survive an exec of this process, and tells its number for [`Pty::adopt`].
-    ///
-    /// # Errors
-    /// The descriptor's own.
-    pub fn hand_over(&self) -> io::Result<RawFd> {
-        let fd = self.master.get_ref();
-        let flags = fcntl_getfd(fd)?;
-        fcntl_setfd(fd, flags.difference(FdFlags::CLOEXEC))?;
-        Ok(fd.as_raw_fd())
+    /// The master's number, for [`Pty::adopt`] after an exec of this process; see [`set_inherited`].
+    pub fn number(&self) -> RawFd {
+        self.master.get_ref().as_raw_fd()
     }
+}
 
-    /// The exec did not happen: again, nothing that is started gets the master.
-    pub fn take_back(&self) {
-        let fd = self.master.get_ref();
-        if let Ok(flags) = fcntl_getfd(fd) {
-            let _ = fcntl_setfd(fd, flags | FdFlags::CLOEXEC);
-        }
+/// Lets a descriptor of this process survive an exec, or again not. Everything that is started while it may
+/// gets it too.
+///
+/// # Errors
+/// Nothing is open under that number, or it is one of the three standard ones.
+pub fn set_inherited(fd: RawFd, inherited: bool) -> io::Result<()> {
+    if fd < 3 {
+        return Err(Errno::BADF.into());
     }
+    // SAFETY: only borrowed for two calls that change no ownership; one that is closed gives EBADF.
+    let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+    let mut flags = fcntl_getfd(fd)?;
+    flags.set(FdFlags::CLOEXEC, !inherited);
+    Ok(fcntl_setfd(fd, flags)?)
+}
+
+/// Makes a write to nobody an error again and not this process's end: the standard library's `exec` undoes
+/// that first, and leaves it so where the exec then fails.
+pub fn ignore_broken_pipes() {
+    // SAFETY: sets a disposition of the kernel's own; no handler of ours runs.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
 }
 
 fn read(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<usize> {

@@ -69,7 +69,8 @@ pub(super) fn end_of(segment: &Segment) -> Result<u64, HistoryError> {
                 end = end.max(record.offset.saturating_add(record.bytes.len() as u64));
             }
             Ok(Some(_)) => {}
-            Ok(None) | Err(HistoryError::NotASegment(_) | HistoryError::Damaged { .. }) => break,
+            Ok(None) => break,
+            Err(e) if e.is_damage() => break,
             Err(e) => return Err(e),
         }
     }
@@ -87,6 +88,8 @@ pub struct HistoryReader {
     from: u64,
     /// Bytes delivered up to here; a segment that begins later has a gap before it.
     seen: Option<u64>,
+    /// The last record's time: that of a mark of our own.
+    at: Millis,
 }
 
 impl HistoryReader {
@@ -101,6 +104,7 @@ impl HistoryReader {
             next: 0,
             from: 0,
             seen: None,
+            at: 0,
         };
         reader.list()?;
         Ok(reader)
@@ -155,10 +159,11 @@ impl HistoryReader {
     }
 
     /// The next record; `None` at the end for now. A keyframe is delivered only where bytes are missing
-    /// before it (the beginning of what was kept, or a gap), after a mark that says so.
+    /// before it (the beginning of what was kept, or a gap), after a mark that says so. So is the rest of a
+    /// damaged segment: the mark names it, and what follows is of the next one.
     ///
     /// # Errors
-    /// A damaged segment, named.
+    /// Where the directory or a segment cannot be read.
     pub fn next_record(&mut self) -> Result<Option<LogRecord>, HistoryError> {
         loop {
             if self.open.is_none() {
@@ -192,8 +197,30 @@ impl HistoryReader {
         }
     }
 
+    /// The open segment's next record; where it is damaged, a mark instead, and nothing more of it.
     fn read_open(&mut self) -> Result<Option<LogRecord>, HistoryError> {
-        self.open.as_mut().map_or(Ok(None), Open::next)
+        let Some(open) = &mut self.open else {
+            return Ok(None);
+        };
+        match open.next() {
+            Ok(record) => {
+                self.at = record.as_ref().map_or(self.at, |r| r.at);
+                Ok(record)
+            }
+            Err(e) if e.is_damage() => {
+                let offset = open.offset;
+                self.open = None;
+                let from = self.next;
+                let next = self.list()?.into_iter().find(|s| s.number >= from);
+                Ok(Some(LogRecord {
+                    offset,
+                    at: self.at,
+                    kind: HistoryKind::Mark,
+                    bytes: missing(&e, offset, next.map(|s| s.offset)).into(),
+                }))
+            }
+            Err(e) => Err(e),
+        }
     }
 
     fn wanted(&mut self, mut record: LogRecord) -> Option<LogRecord> {
@@ -236,11 +263,22 @@ impl HistoryReader {
     }
 }
 
+/// What a reader is told of damage at agent byte `from`, where the next segment begins at `next`.
+fn missing(e: &HistoryError, from: u64, next: Option<u64>) -> String {
+    let lost = match next {
+        Some(next) => format!("{} bytes of output", next.saturating_sub(from)),
+        None => "the output that followed".to_owned(),
+    };
+    format!("{lost} cannot be read here: {e}")
+}
+
 /// One segment being read.
 #[derive(Debug)]
 struct Open {
     file: File,
     path: PathBuf,
+    /// The agent byte at which its next record stands: a segment has no gaps.
+    offset: u64,
     buf: Bytes,
     started: bool,
 }
@@ -255,6 +293,7 @@ impl Open {
         Ok(Self {
             file,
             path: segment.path,
+            offset: segment.offset,
             buf: Bytes::new(),
             started: false,
         })
@@ -271,7 +310,20 @@ impl Open {
             }
             if self.started {
                 match LogRecord::decode(&mut self.buf) {
-                    Ok(Some(record)) => return Ok(Some(record)),
+                    Ok(Some(record)) if record.offset != self.offset => {
+                        return Err(HistoryError::OutOfPlace {
+                            path: self.path.clone(),
+                            at: self.offset,
+                            found: record.offset,
+                        });
+                    }
+                    Ok(Some(record)) => {
+                        if record.kind == HistoryKind::Output {
+                            let length = u64::try_from(record.bytes.len()).unwrap_or(u64::MAX);
+                            self.offset = self.offset.saturating_add(length);
+                        }
+                        return Ok(Some(record));
+                    }
                     Ok(None) => {}
                     Err(source) => {
                         return Err(HistoryError::Damaged {

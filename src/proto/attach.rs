@@ -63,6 +63,7 @@ impl From<AttachmentId> for String {
 /// Opens (or comes back to) an attachment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attach {
+    /// 0: the one that a person most likely means; the answer says which.
     pub agent: u32,
     pub attachment: AttachmentId,
     pub size: Size,

@@ -65,6 +65,7 @@ fn status() -> SessionStatus {
             ends: Ends::default(),
             agents: vec![spec()],
             price_microusd_per_hour: 0,
+            budget_microusd: None,
         },
         agents: vec![agent_status()],
         attached: Vec::new(),
@@ -398,6 +399,37 @@ fn what_a_later_version_adds_is_skipped_or_ignored() {
             op: Op::Unknown
         }))
     );
+}
+
+#[test]
+fn the_names_of_errors_stay_and_a_later_one_is_an_error_all_the_same() {
+    let names = [
+        (ErrorCode::NoSuchAgent, "no_such_agent"),
+        (ErrorCode::AgentOver, "agent_over"),
+        (ErrorCode::Ending, "ending"),
+        (ErrorCode::Upgrading, "upgrading"),
+        (ErrorCode::BadRequest, "bad_request"),
+        (ErrorCode::NotAllowed, "not_allowed"),
+        (ErrorCode::Unsupported, "unsupported"),
+        (ErrorCode::Spawn, "spawn"),
+        (ErrorCode::Io, "io"),
+        (ErrorCode::Unknown, "of_next_year"),
+    ];
+    for (code, name) in names {
+        let body =
+            format!(r#"{{"id":4,"outcome":"failed","error":{{"code":"{name}","message":"m"}}}}"#);
+        let decoded = ToClient::decode(RawFrame {
+            kind: 3,
+            body: body.into(),
+        });
+        let Ok(Some(ToClient::Reply(reply))) = decoded else {
+            panic!("{name}: {decoded:?}");
+        };
+        let error = WireError::new(code, "m");
+        assert_eq!(reply.outcome, Outcome::Failed { error });
+        let sent = serde_json::to_string(&code).expect("a name");
+        assert!(code == ErrorCode::Unknown || sent == format!("\"{name}\""));
+    }
 }
 
 proptest! {

@@ -161,6 +161,8 @@ pub enum ErrorCode {
     AgentOver,
     /// The session is ending.
     Ending,
+    /// The host's binary is being replaced: ask again in a moment, over a new connection.
+    Upgrading,
     BadRequest,
     /// Asked on agent.sock for what only host.sock may.
     NotAllowed,

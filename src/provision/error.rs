@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::ec2::{AddressError, AwsClass, AwsError, NoPlan};
+use super::user_data::UserDataError;
 use crate::error::Error;
 use crate::model::SessionId;
 
@@ -34,6 +36,8 @@ pub enum ProvisionError {
     NoSession(SessionId),
     #[error("the host of {0} is not running")]
     NotRunning(SessionId),
+    #[error("no work volume is mounted at /work on this machine")]
+    NoWork,
     #[error("{0}")]
     Unsupported(&'static str),
     #[error("{place} runs {system}, and there is no `remote` binary for it here")]
@@ -56,6 +60,40 @@ pub enum ProvisionError {
         place: String,
         what: &'static str,
         answer: String,
+    },
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    #[error(transparent)]
+    NoPlan(#[from] NoPlan),
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    #[error(transparent)]
+    UserData(#[from] UserDataError),
+    #[error("there is no image `{0}`")]
+    NoImage(String),
+    #[error("there is no subnet {0}")]
+    NoSubnet(String),
+    #[error("subnet {subnet} of {vpc} has no default route to an internet gateway")]
+    Unroutable { subnet: String, vpc: String },
+    #[error("{instance} has ended before it could be used: {why}")]
+    Died { instance: String, why: String },
+    #[error("{instance} {what} within {within} s")]
+    Silent {
+        instance: String,
+        what: &'static str,
+        within: u64,
+    },
+    #[error("cannot log in to {instance}: {why}")]
+    NoLogin { instance: String, why: String },
+    #[error("the launch of {session} was begun on {device} and is not finished")]
+    Unfinished { session: SessionId, device: String },
+    #[error("not all could be taken away: {}", .0.join("; "))]
+    Leftovers(Vec<String>),
+    /// A launch that failed, and what of it could not be taken away.
+    #[error("{error}")]
+    Left {
+        error: Box<ProvisionError>,
+        left: Vec<String>,
     },
 }
 
@@ -84,6 +122,9 @@ impl From<ProvisionError> for Error {
                 Self::user(message).because(log)
             }
             ProvisionError::Start { .. } | ProvisionError::Unsupported(_) => Self::user(message),
+            ProvisionError::NoWork => Self::user(message).hint(
+                "mount it there: `sudo remote-root mount VOLUME-ID`, with `--new` if it is blank",
+            ),
             ProvisionError::NoSession(_) => {
                 Self::user(message).hint("run `remote status --all` to see what there is")
             }
@@ -109,6 +150,89 @@ impl From<ProvisionError> for Error {
             }
             ProvisionError::Answer { .. } => Self::connection(message)
                 .hint("look whether a shell profile there prints to non-interactive logins"),
+            ProvisionError::Left { error, left } => Self {
+                message,
+                ..left.iter().fold(Self::from(*error), |e, what| {
+                    e.hint(format!("still there, `remote gc` has it: {what}"))
+                })
+            },
+            ec2 => of_ec2(ec2, message),
+        }
+    }
+}
+
+fn of_ec2(error: ProvisionError, message: String) -> Error {
+    match error {
+        ProvisionError::Aws(e) => of_aws(&e, message),
+        ProvisionError::NoPlan(why) => {
+            let error = Error::user(message);
+            match why {
+                NoPlan::NoType(_) => error.hint(
+                    "name another with `--instance TYPE`, or let `--cpu` and `--memory` choose",
+                ),
+                NoPlan::NoZone(_) => error.hint("leave `--az` out, or name another zone"),
+                NoPlan::NoSubnet => error.hint(
+                    "run `aws ec2 create-default-vpc`, or set `subnets` under `[ec2]` in config.toml",
+                ),
+                NoPlan::TooDear { .. } => {
+                    error.hint("allow more with `--max-price USD`, or name a smaller `--instance`")
+                }
+            }
+        }
+        ProvisionError::Address(why) => {
+            let error = Error::connection(message);
+            match why {
+                AddressError::Portal { .. } => error.hint(
+                    "a captive portal may stand in between: log in to it with a browser, then try again",
+                ),
+                AddressError::NoAnswer { .. } => error.hint(
+                    "set `ssh_from = [\"203.0.113.7/32\"]` or `address_service` under `[ec2]` in config.toml",
+                ),
+            }
+        }
+        ProvisionError::UserData(why) => why.into(),
+        ProvisionError::NoImage(_) => Error::config(message).hint(
+            "use `ubuntu-24.04`, `debian-12`, `amazon-linux-2023`, `ami-...`, `resolve:ssm:...`, or \
+             `admin@ami-...` where the login user is not `ec2-user`",
+        ),
+        ProvisionError::NoSubnet(_) => {
+            Error::config(message).hint("correct `subnets` under `[ec2]` in config.toml")
+        }
+        ProvisionError::Unroutable { .. } => Error::config(message).hint(
+            "name a public subnet under `[ec2]` in config.toml, or leave `vpc` and `subnets` out for \
+             the default ones",
+        ),
+        ProvisionError::Unfinished { session, .. } => Error::user(message).hint(format!(
+            "run a command there to finish it, or `remote terminate {session}` to end it"
+        )),
+        ProvisionError::NoLogin { .. } | ProvisionError::Silent { .. } => {
+            Error::connection(message).hint("run `remote doctor` to see whether port 22 is reachable")
+        }
+        ProvisionError::Leftovers(_) => Error::user(message).hint("run `remote gc` to see what is left"),
+        _ => Error::user(message),
+    }
+}
+
+fn of_aws(e: &AwsError, message: String) -> Error {
+    match &e.class {
+        AwsClass::Capacity => Error::user(message).hint(
+            "try another `--az`, another `--instance`, or without `--spot`; or wait a few minutes",
+        ),
+        AwsClass::Throttling => {
+            Error::user(message).hint("AWS was asked too often; run it again in a minute")
+        }
+        AwsClass::Permission { action } => Error::user(message).hint(format!(
+            "allow `{action}` to this identity; docs/AWS.md has the whole policy"
+        )),
+        AwsClass::Quota { .. } => Error::user(message).hint(match e.quota_link() {
+            Some(link) => format!("ask for a higher quota: {link}"),
+            None => "ask for a higher quota in the Service Quotas console".to_owned(),
+        }),
+        AwsClass::Credentials => Error::config(message)
+            .hint("run `aws sso login` or set AWS_PROFILE; `aws sts get-caller-identity` shows who you are"),
+        AwsClass::Network => Error::connection(message),
+        AwsClass::Parameter | AwsClass::Missing | AwsClass::Exists | AwsClass::Other => {
+            Error::user(message)
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -14,11 +14,13 @@ use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use tokio::process::{Child, Command};
 
 use super::program::find_program;
+use super::unit;
 use super::{
-    BoxFuture, Compute, Endpoint, Launch, Login, Machine, MachineState, Price, ProvisionError,
-    Steps,
+    BoxFuture, Compute, Endpoint, Launch, Login, Machine, MachineState, PinnedLogin, Price,
+    ProvisionError, Steps, Survives, write_whole,
 };
-use crate::config::SessionDir;
+use crate::config::{Account, MachineFile, SessionDir, WORK};
+use crate::error::Error;
 use crate::model::{HostEndpoint, SessionId, SessionSpec};
 
 /// How long a host may take until it listens.
@@ -31,6 +33,8 @@ const WRAP_UP: Duration = Duration::from_secs(20);
 pub struct Local {
     sessions: PathBuf,
     binary: PathBuf,
+    /// Who agents run as, on a rented machine where we are root.
+    agent: Option<Account>,
 }
 
 impl Local {
@@ -41,7 +45,22 @@ impl Local {
             .ok()
             .filter(|p| p.exists())
             .unwrap_or_else(|| PathBuf::from("/proc/self/exe"));
-        Self { sessions, binary }
+        Self {
+            sessions,
+            binary,
+            agent: None,
+        }
+    }
+
+    /// Sessions on a rented machine, asked as root there: on its work volume, and agents run as their own user.
+    ///
+    /// # Errors
+    /// That user is not there.
+    pub fn rented(machine: &MachineFile) -> Result<Self, Error> {
+        Ok(Self {
+            agent: Some(Account::named(&machine.agent)?),
+            ..Self::new(MachineFile::sessions())
+        })
     }
 
     fn dir(&self, session: &SessionId) -> SessionDir {
@@ -69,6 +88,13 @@ impl Local {
     }
 
     async fn run_host(&self, dir: &SessionDir) -> Result<Endpoint, ProvisionError> {
+        if self.agent.is_some() && unit::has_systemd() {
+            let started = unit::start(dir, &self.binary, READY).await;
+            if started.is_err() {
+                unit::stop(dir).await;
+            }
+            return started.and_then(|()| self.endpoint_of(dir));
+        }
         let mut host = self.spawn_host(dir)?;
         match tokio::time::timeout(READY, ready(&mut host, dir)).await {
             Ok(true) => self.endpoint_of(dir),
@@ -121,12 +147,13 @@ impl Local {
         let host: HostEndpoint = serde_json::from_slice(&text)
             .map_err(|e| ProvisionError::io("read", &path)(e.into()))?;
         let login = match (host.port, host.host_key, host.user) {
-            (Some(port), Some(host_key), Some(user)) => Login::Loopback {
+            (Some(port), Some(host_key), Some(user)) => Login::Pinned(PinnedLogin {
+                address: "127.0.0.1".to_owned(),
                 port,
                 user,
                 host_key,
                 identity: dir.client_key(),
-            },
+            }),
             _ => Login::Ssh {
                 destination: String::new(),
             },
@@ -160,6 +187,7 @@ impl Local {
                 None => MachineState::Gone,
             },
             launched: spec.created,
+            rented: None,
         })
     }
 }
@@ -171,7 +199,10 @@ impl Compute for Local {
         _: Steps<'a>,
     ) -> BoxFuture<'a, Result<Endpoint, ProvisionError>> {
         Box::pin(async move {
-            check_agents(&launch.spec)?;
+            if self.agent.is_some() && !is_mounted(Path::new(WORK)) {
+                return Err(ProvisionError::NoWork);
+            }
+            check_agents(&launch.spec, self.agent.as_ref())?;
             let dir = self.create(launch)?;
             let started = self.run_host(&dir).await;
             if started.is_err() {
@@ -308,8 +339,17 @@ async fn ready(host: &mut Child, dir: &SessionDir) -> bool {
     live_endpoint(dir).is_some()
 }
 
-fn check_agents(spec: &SessionSpec) -> Result<(), ProvisionError> {
-    let path = std::env::var_os("PATH");
+/// A session's files are never to lie on the root disk, which ends with its machine.
+fn is_mounted(dir: &Path) -> bool {
+    let device = |path: &Path| path.metadata().ok().map(|m| m.dev());
+    device(dir).is_some_and(|d| Some(d) != device(Path::new("/")))
+}
+
+fn check_agents(spec: &SessionSpec, agents_user: Option<&Account>) -> Result<(), ProvisionError> {
+    let path = match agents_user {
+        Some(user) => Some(user.path().into()),
+        None => std::env::var_os("PATH"),
+    };
     for agent in &spec.agents {
         if !agent.cwd.is_dir() {
             return Err(ProvisionError::NoDirectory {
@@ -340,7 +380,8 @@ fn fill(dir: &SessionDir, launch: &Launch) -> Result<(), ProvisionError> {
     }
     let spec = serde_json::to_vec_pretty(&launch.spec)
         .map_err(|e| ProvisionError::io("write", dir.spec())(e.into()))?;
-    write_atomically(&dir.spec(), &spec).map_err(ProvisionError::io("write", dir.spec()))
+    write_whole(&dir.spec(), &spec, Survives::PowerCut)
+        .map_err(ProvisionError::io("write", dir.spec()))
 }
 
 fn make_dir(path: &Path, recursive: bool) -> Result<(), ProvisionError> {
@@ -359,28 +400,6 @@ fn write_new(path: &Path, bytes: &[u8]) -> Result<(), ProvisionError> {
         .open(path)
         .and_then(|mut f| f.write_all(bytes))
         .map_err(ProvisionError::io("write", path))
-}
-
-/// Writes a file (0600) so that a reader sees the old or the new content, never half of it.
-///
-/// # Errors
-/// The system's own.
-pub fn write_atomically(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.tmp", std::process::id()));
-    let temporary = path.with_file_name(name);
-    let written = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&temporary)
-        .and_then(|mut f| f.write_all(bytes))
-        .and_then(|()| std::fs::rename(&temporary, path));
-    if written.is_err() {
-        let _ = std::fs::remove_file(&temporary);
-    }
-    written
 }
 
 /// Takes a directory away that nobody has heard of yet.

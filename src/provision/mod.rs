@@ -2,16 +2,21 @@
 //! nothing of SSH or of the wire: what has to run on another machine goes through [`Remote`], which the
 //! client implements over its connection.
 
+pub mod ec2;
 mod error;
 mod local;
 mod program;
 pub mod sizing;
 mod ssh_host;
+mod unit;
 mod upload;
+pub mod user_data;
+mod whole;
 
 use std::fmt;
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncRead;
@@ -19,10 +24,11 @@ use tokio::io::AsyncRead;
 use crate::model::{Millis, SessionId, SessionSpec};
 
 pub use error::ProvisionError;
-pub use local::{Local, live_endpoint, write_atomically};
+pub use local::{Local, live_endpoint};
 pub use program::{find_program, login_path};
 pub use ssh_host::SshHost;
 pub use upload::{Binaries, quote, sh, system_name};
+pub use whole::{Survives, write_whole};
 
 /// A boxed future, so that the traits here can be objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -37,6 +43,36 @@ pub struct Launch {
     /// For the embedded SSH server; only `local` has one.
     #[serde(default)]
     pub keys: Option<Keys>,
+    /// What machine to rent; only `ec2` rents one.
+    #[serde(default)]
+    pub wish: Option<MachineWish>,
+}
+
+/// The machine that is wanted, all of it decided: what was left open has been filled in before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MachineWish {
+    /// `m6i.large`
+    pub instance_type: String,
+    /// The zone it must be in; any, where none is named.
+    #[serde(default)]
+    pub zone: Option<String>,
+    #[serde(default)]
+    pub spot: bool,
+    /// What an hour may cost, fail-over to other zones, sizes and markets included.
+    #[serde(default)]
+    pub max_microusd_per_hour: Option<u64>,
+    /// Whether a larger size of the family may take its place where there is no capacity.
+    #[serde(default)]
+    pub other_sizes: bool,
+    /// Whether on-demand may take the place of spot.
+    #[serde(default)]
+    pub on_demand_too: bool,
+    /// The work volume's size.
+    pub disk_gib: u32,
+    /// `ubuntu-24.04`, `debian-12`, `amazon-linux-2023`, `ami-…` or `resolve:ssm:…`
+    pub image: String,
+    /// Whether agents may use sudo there.
+    pub sudo: bool,
 }
 
 /// A fresh pair of private keys in OpenSSH's text form: the server's own, and the one it lets in.
@@ -69,21 +105,59 @@ pub struct Machine {
     pub session: SessionId,
     pub state: MachineState,
     pub launched: Millis,
+    /// What its provider knows of a rented one.
+    #[serde(default)]
+    pub rented: Option<Rented>,
+}
+
+/// A rented machine as its tags and its provider tell of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rented {
+    /// `i-0abc…`
+    pub instance: String,
+    pub instance_type: String,
+    pub region: String,
+    pub zone: String,
+    pub spot: bool,
+    pub name: Option<String>,
+    pub task: String,
+    /// The owner's ARN.
+    pub owner: String,
+    pub deadline: Option<Millis>,
+    /// What one hour costs, volumes and address included, as it was known at the launch.
+    pub microusd_per_hour: u64,
+    /// The work volume, where one is there.
+    pub volume: Option<String>,
+    pub volume_gib: u32,
+    /// How to log in, once it has an address; `identity` is the asking device's.
+    pub login: Option<PinnedLogin>,
+    /// The host key is still the one-time key from user-data: nothing of value may be sent before it is changed.
+    pub provisional: bool,
+    /// When it ended and why, as the provider says it.
+    pub ended: Option<(Millis, String)>,
 }
 
 /// How to log in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Login {
-    /// The host's embedded server on 127.0.0.1, its key pinned (one OpenSSH public key line).
-    Loopback {
-        port: u16,
-        user: String,
-        host_key: String,
-        identity: PathBuf,
-    },
+    /// A server whose key is known beforehand: the host's own on 127.0.0.1, or an EC2 machine's.
+    Pinned(PinnedLogin),
     /// What one would type after `ssh`; the user's own ssh configuration says the rest.
     Ssh { destination: String },
+}
+
+/// An SSH server that is known by its address and key alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PinnedLogin {
+    /// An address or a name.
+    pub address: String,
+    pub port: u16,
+    pub user: String,
+    /// One OpenSSH public key line; no other is accepted.
+    pub host_key: String,
+    /// The private key's file here.
+    pub identity: PathBuf,
 }
 
 /// How to reach a session's host.
@@ -143,6 +217,26 @@ pub trait Compute: Send + Sync {
 
     /// What one hour of the machine for `spec` costs.
     fn price<'a>(&'a self, spec: &'a SessionSpec) -> BoxFuture<'a, Result<Price, ProvisionError>>;
+}
+
+/// How a provider gets to a machine that it has just made: the client's SSH.
+pub trait Reach: Send + Sync {
+    /// Connects once: an error says whether to come again ([`ReachError::wait`]).
+    fn reach<'a>(
+        &'a self,
+        login: &'a PinnedLogin,
+    ) -> BoxFuture<'a, Result<Arc<dyn Remote>, ReachError>>;
+}
+
+/// Why a machine cannot be reached.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct ReachError {
+    pub message: String,
+    /// It may still be on its way up.
+    pub wait: bool,
+    /// It answers, and does not know our key: another device made it.
+    pub stranger: bool,
 }
 
 /// What a command on another machine said.

@@ -1,5 +1,6 @@
 //! A machine of one's own, over OpenSSH: `remote` uploads itself once per version and is then asked there,
-//! through its hidden `host` verbs, what [`Local`](super::Local) is asked here.
+//! through its hidden `host` verbs, what [`Local`](super::Local) is asked here. A rented machine, once it is
+//! up, is asked in the same way.
 
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use serde::Deserialize;
 use tokio::io::AsyncRead;
 use tokio::sync::OnceCell;
 
-use super::upload::{Binaries, PROBE, Probe, binary_name, pack, quote, sh, upload_script};
+use super::upload::{Binaries, Probe, binary_name, pack, probe, quote, sh, upload_script};
 use super::{
     BoxFuture, Compute, Endpoint, Launch, Login, Machine, MachineState, Price, ProvisionError, Ran,
     Remote, Steps,
@@ -18,15 +19,38 @@ use crate::model::{HostEndpoint, SessionId, SessionSpec};
 pub struct SshHost {
     remote: Arc<dyn Remote>,
     binaries: Binaries,
+    manner: Manner,
     /// The path of the binary there, once it is known to be there.
     binary: OnceCell<String>,
 }
 
+/// How `remote` is run on a machine.
+#[derive(Debug, Clone)]
+pub(super) struct Manner {
+    /// Where binaries lie there; `None` for the user's own place.
+    pub dir: Option<&'static str>,
+    /// Root and agents run the binary as well as who uploads it.
+    pub shared: bool,
+    /// How clients get there.
+    pub login: Login,
+}
+
 impl SshHost {
     pub fn new(remote: Arc<dyn Remote>, binaries: Binaries) -> Self {
+        let destination = remote.destination().to_owned();
+        let manner = Manner {
+            dir: None,
+            shared: false,
+            login: Login::Ssh { destination },
+        };
+        Self::with(remote, binaries, manner)
+    }
+
+    pub(super) fn with(remote: Arc<dyn Remote>, binaries: Binaries, manner: Manner) -> Self {
         Self {
             remote,
             binaries,
+            manner,
             binary: OnceCell::new(),
         }
     }
@@ -67,10 +91,16 @@ impl SshHost {
             .await
             .map_err(|e| ProvisionError::io("read", &file)(std::io::Error::other(e)))?;
         let megabytes = packed.len() as f64 / 1e6;
-        steps(&format!("upload {name} ({megabytes:.1} MB)"));
+        steps(&match self.manner.shared {
+            true => {
+                let version = env!("CARGO_PKG_VERSION");
+                format!("hand over remote {version}, {megabytes:.1} MB")
+            }
+            false => format!("upload {name} ({megabytes:.1} MB)"),
+        });
         let ran = self
             .run(
-                &upload_script(&probe.dir, &name, gzip),
+                &upload_script(&probe.dir, &name, gzip, self.manner.shared),
                 Box::new(std::io::Cursor::new(packed)),
             )
             .await?;
@@ -79,7 +109,8 @@ impl SshHost {
     }
 
     async fn probe(&self) -> Result<Probe, ProvisionError> {
-        let ran = self.run(PROBE, Box::new(tokio::io::empty())).await?;
+        let script = probe(self.manner.dir);
+        let ran = self.run(&script, Box::new(tokio::io::empty())).await?;
         self.succeeded(&ran, "looking at the system")?;
         let text = String::from_utf8_lossy(&ran.stdout);
         Probe::parse(&text).ok_or_else(|| self.unreadable("looking at the system", &text))
@@ -93,8 +124,7 @@ impl SshHost {
         stdin: Vec<u8>,
         steps: Steps<'_>,
     ) -> Result<T, ProvisionError> {
-        let mut command = quote(self.binary(steps).await?);
-        command.push_str(" host");
+        let mut command = format!("{} host", quote(self.binary(steps).await?));
         for arg in args {
             command.push(' ');
             command.push_str(&quote(arg));
@@ -151,9 +181,7 @@ impl SshHost {
 
     /// An endpoint as the machine tells it, seen from here.
     fn seen_from_here(&self, mut endpoint: Endpoint) -> Endpoint {
-        endpoint.login = Login::Ssh {
-            destination: self.place(),
-        };
+        endpoint.login = self.manner.login.clone();
         endpoint
     }
 
@@ -263,6 +291,7 @@ impl From<Listed> for Machine {
                 None => MachineState::Gone,
             },
             launched: listed.spec.created,
+            rented: None,
         }
     }
 }

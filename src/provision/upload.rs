@@ -37,8 +37,17 @@ impl Binaries {
 /// Printed before what we read: a profile may print too.
 const MARK: &str = "remote-probe";
 
-pub(super) const PROBE: &str = "echo remote-probe; uname -sm; command -v gzip >/dev/null 2>&1 && echo gzip || echo cat; \
-                     d=${XDG_DATA_HOME:-$HOME/.local/share}/remote/bin; echo \"$d\"; ls \"$d\" 2>/dev/null; true";
+/// Where binaries lie on a machine of one's own.
+const OF_THE_USER: &str = "${XDG_DATA_HOME:-$HOME/.local/share}/remote/bin";
+
+/// Asks for what [`Probe`] holds; `dir` is where binaries lie, if not in the user's own place.
+pub(super) fn probe(dir: Option<&str>) -> String {
+    let dir = dir.map_or_else(|| OF_THE_USER.to_owned(), quote);
+    format!(
+        "echo {MARK}; uname -sm; command -v gzip >/dev/null 2>&1 && echo gzip || echo cat; \
+         d={dir}; echo \"$d\"; ls \"$d\" 2>/dev/null; true"
+    )
+}
 
 /// What a machine says of itself.
 #[derive(Debug, PartialEq, Eq)]
@@ -98,13 +107,29 @@ pub(super) fn pack(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap_or_default()
 }
 
+/// Removes binaries that no session needs: older than 30 days, not among the newest two, not running, and
+/// named by no session's directory (`binary`, which its host writes). While a directory there says nothing of
+/// its binary, as those of early versions do not, none is removed.
+const CLEAN: &str = "(s=${XDG_STATE_HOME:-$HOME/.local/state}/remote/sessions; n=0; \
+     for f in $(ls -t | grep '^remote-[0-9][-.0-9a-z]*$'); do \
+     n=$((n+1)); [ $n -gt 2 ] && [ -n \"$(find \"$f\" -mtime +30)\" ] || continue; \
+     for d in \"$s\"/*/; do [ -e \"$d/session.json\" ] || continue; [ -f \"$d/binary\" ] || exit 0; \
+     grep -q \"/$f\\$\" \"$d/binary\" && continue 2; done; \
+     for p in /proc/[0-9]*/exe; do case $(readlink \"$p\") in */\"$f\") continue 2;; esac; done; \
+     rm -f \"$f\"; done) 2>/dev/null; true";
+
 /// The final name appears only once what lies there has run: half an upload is never taken for a whole one.
-pub(super) fn upload_script(dir: &str, name: &str, gzip: bool) -> String {
+/// `shared`: other users run it too, by the name `remote`.
+pub(super) fn upload_script(dir: &str, name: &str, gzip: bool, shared: bool) -> String {
     let unpack = if gzip { "gzip -dc" } else { "cat" };
     let (dir, name) = (quote(dir), quote(name));
+    let (umask, mode, link, clean) = match shared {
+        true => ("022", "755", format!(" && ln -sfn {name} remote"), "true"),
+        false => ("077", "700", String::new(), CLEAN),
+    };
     format!(
-        "umask 077; mkdir -p {dir} && cd {dir} && t=.{name}.$$ && {unpack} > \"$t\" && chmod 700 \"$t\" \
-         && \"./$t\" host check && mv -f \"$t\" {name} || {{ rm -f \"$t\"; exit 1; }}"
+        "umask {umask}; mkdir -p {dir} && cd {dir} && t=.{name}.$$ && {unpack} > \"$t\" && chmod {mode} \"$t\" \
+         && \"./$t\" host check && mv -f \"$t\" {name}{link} || {{ rm -f \"$t\"; exit 1; }}; {clean}"
     )
 }
 

@@ -54,14 +54,10 @@ pub async fn authenticate(
         rsa: None,
     };
     let (mut agent, candidates) = gather(r, attempt.handle.agent_session_binding()).await;
-    let sure = r.identities_only
-        && matches!(candidates.as_slice(), [Candidate::File(k)] if k.private.is_some());
-    // With one key that is surely meant, the question which methods there are is a round trip for nothing.
-    if !sure {
-        let result = attempt.handle.authenticate_none(&r.user).await?;
-        if let Step::In = attempt.took(result)? {
-            return Ok(());
-        }
+    // A key's refusal says as well which methods there are: to ask before costs a round trip.
+    let ask_first = candidates.is_empty();
+    if ask_first && let Step::In = attempt.nothing().await? {
+        return Ok(());
     }
     for candidate in candidates {
         if !attempt.takes(MethodKind::PublicKey) {
@@ -70,6 +66,15 @@ pub async fn authenticate(
         if let Step::In = attempt.key(candidate, agent.as_mut()).await? {
             return Ok(());
         }
+    }
+    // Some servers know who calls by other means and let them in for nothing. Asked late it counts as a
+    // failure, so not where something else is left to try.
+    let left = [MethodKind::KeyboardInteractive, MethodKind::Password];
+    if !ask_first
+        && !left.iter().any(|m| attempt.takes(*m))
+        && let Step::In = attempt.nothing().await?
+    {
+        return Ok(());
     }
     if passwords {
         if r.keyboard_interactive
@@ -107,6 +112,11 @@ impl Attempt<'_> {
                 Ok(Step::On)
             }
         }
+    }
+
+    async fn nothing(&mut self) -> Result<Step, SshError> {
+        let result = self.handle.authenticate_none(&self.r.user).await?;
+        self.took(result)
     }
 
     fn refused(&self) -> SshError {

@@ -8,6 +8,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use russh::client::{self, Handle, Msg};
+use tokio::io::BufReader;
+
 use russh::{Disconnect, Preferred, SshId, cipher, kex};
 
 use super::Ask;
@@ -24,6 +26,8 @@ use super::trust::{HostTrust, Judge};
 
 /// The window of a channel. More is slower: it only grows queues.
 pub(super) const WINDOW: u32 = 2 << 20;
+/// Read at once from a connection.
+pub(super) const READ_AHEAD: usize = 64 << 10;
 /// Where the configuration says nothing: a peer that is gone is noticed after a minute of silence.
 const ALIVE_INTERVAL: Duration = Duration::from_secs(15);
 /// How long a connection that nobody holds any more may take to end.
@@ -272,7 +276,9 @@ async fn handshake(
     handler: ClientHandler,
     judge: &Judge,
 ) -> Result<(Handle<ClientHandler>, Arc<Switch>), SshError> {
-    let (stream, switch) = Guarded::new(dialled.stream);
+    // russh reads a packet's length, then its body, then nothing: three system calls for one.
+    let stream = BufReader::with_capacity(READ_AHEAD, dialled.stream);
+    let (stream, switch) = Guarded::new(stream);
     let connecting = client::connect_stream(config, stream, handler);
     tokio::pin!(connecting);
     let limit = time_limit(r);

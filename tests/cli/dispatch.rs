@@ -219,3 +219,32 @@ fn tasks_come_from_stdin_files_and_the_editor() {
     terminal.wait_text("[from the editor]");
     assert_eq!(terminal.wait_exit(), 0);
 }
+
+#[test]
+fn what_can_mean_nothing_is_refused_before_anything_starts() {
+    let env = TestEnv::new();
+    let refused = |args: &[&str], why: &str| {
+        let mut all = vec!["dispatch", "--detach", "--command", "true"];
+        all.extend(args);
+        let ran = env.run(&all);
+        assert_eq!(ran.code, 1, "{}", ran.all());
+        assert!(ran.stderr.contains(why), "{}", ran.all());
+        assert!(ran.stderr.contains("Hint: "), "{}", ran.all());
+    };
+    refused(&["--env", "1=2"], "`1` is no variable's name");
+    refused(&["--env", "a b=2"], "`a b` is no variable's name");
+    refused(&["--env", "=2"], "is no NAME=VALUE");
+    refused(
+        &["--host-binary", "/bin/true"],
+        "this session runs on this one",
+    );
+    assert!(
+        !env.sessions_dir().exists()
+            || env
+                .sessions_dir()
+                .read_dir()
+                .expect("lists")
+                .next()
+                .is_none()
+    );
+}

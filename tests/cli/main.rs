@@ -14,6 +14,7 @@ mod man;
 mod over_ssh;
 mod session;
 mod shells;
+mod watch;
 
 #[test]
 fn no_test_file_is_forgotten() {
@@ -21,7 +22,7 @@ fn no_test_file_is_forgotten() {
         "tests/cli",
         &[
             "allow", "config", "dispatch", "doctor", "frame", "init", "man", "over_ssh", "session",
-            "shells",
+            "shells", "watch",
         ],
     );
 }

@@ -6,7 +6,7 @@ use rustix::process::Signal;
 
 use super::common::env::TestEnv;
 use super::common::process::{kill, run, wait_child};
-use super::common::terminal::size;
+use super::common::terminal::{USUAL, size};
 use super::common::{SOON, await_true};
 
 /// A shell that answers what is typed, in a session of one agent.
@@ -214,6 +214,24 @@ fn a_cleared_screen_and_a_restart_leave_lines_that_can_be_read() {
     let lines: Vec<&str> = logs.stdout.lines().filter(|l| !l.is_empty()).collect();
     assert_eq!(lines, ["one", "two", "one", "two"]);
     assert!(!logs.stderr.contains("full-screen"), "{}", logs.stderr);
+}
+
+#[test]
+fn of_a_program_that_draws_only_the_state_is_followed() {
+    let env = TestEnv::new();
+    // As top begins: its first frame is lines on an empty screen.
+    let command = "echo before; printf '\\033[?25l\\033[H\\033[2Jframe one\\n'; \
+                   while [ ! -e go ]; do sleep 0.02; done";
+    let session = env.dispatch(&["--command", command]);
+    let mut t = env.terminal(&["logs", "-f", &session], USUAL);
+    t.wait_text("a full-screen program: attach to see it");
+    std::fs::write(env.work().join("go"), "").expect("written");
+    assert_eq!(t.wait_exit(), 0);
+    let said = String::from_utf8_lossy(t.raw()).into_owned();
+    assert!(
+        said.starts_with("before\r\n") && !said.contains("frame"),
+        "{said}"
+    );
 }
 
 #[test]

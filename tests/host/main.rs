@@ -8,6 +8,7 @@ mod bad_input;
 mod bad_place;
 mod cuts;
 mod harness;
+mod hooks;
 mod same_screen;
 mod spine;
 mod ssh_host;
@@ -26,6 +27,7 @@ fn every_file_is_a_module() {
             "bad_place",
             "cuts",
             "harness",
+            "hooks",
             "same_screen",
             "spine",
             "ssh_host",

@@ -114,3 +114,37 @@ fn a_binary_that_is_none_is_refused_and_nothing_happens() {
     t.send("one\r");
     t.wait_text("got one");
 }
+
+#[test]
+fn logins_that_an_upgrade_cuts_off_leave_nothing_behind() {
+    let env = TestEnv::new();
+    let session = env.dispatch(&["--command", &answers()]);
+    let file = env.work().join("pids");
+    let mut logins = Vec::new();
+    for how in ["exec sleep 600", "trap '' HUP; while :; do sleep 1; done"] {
+        let line = format!("echo $$ >> {}; {how}", file.display());
+        let mut login = env.remote(&["ssh", &session, "--", &line]);
+        login.stdin(std::process::Stdio::null());
+        logins.push(login.spawn().expect("starts"));
+    }
+    let pids = || std::fs::read_to_string(&file).unwrap_or_default();
+    await_true("the logins", SOON, || pids().lines().count() == 2);
+    let binary = other_binary(&env);
+    env.ok(&[
+        "host",
+        "upgrade",
+        &session,
+        "--binary",
+        &binary.to_string_lossy(),
+    ]);
+    for login in &mut logins {
+        assert!(!login.wait().expect("ends").success());
+    }
+    // Ended, and reaped too: a zombie would still be there.
+    await_true("the logins' end", SOON, || {
+        let there = |pid: &str| std::path::Path::new("/proc").join(pid).exists();
+        !pids().lines().any(there)
+    });
+    let mut t = env.attach(&session, USUAL);
+    t.wait_text("READY");
+}

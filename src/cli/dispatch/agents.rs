@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::{Args, Ctx};
+use super::{Args, Ctx, name};
 use crate::cli::terminal;
 use crate::error::{Context, Error, Result};
-use crate::model::{AgentSpec, DEFAULT_SIZE, Size};
+use crate::model::{AgentSpec, DEFAULT_SIZE, ON_WARNING, Size};
 
 /// Setup runs first, then the agent in its place, with its arguments untouched by the shell.
 const AFTER_SETUP: &str = "exec \"$@\"";
@@ -55,12 +55,12 @@ impl Args {
                 return Err(Error::user("`--command` is empty")
                     .hint("say for example `--command 'make test'`"));
             }
-            spec.name = first_word(command);
+            spec.name = name::of_command(command);
             spec.argv = ["sh", "-c", command].map(str::to_owned).to_vec();
             return Ok(spec);
         }
         if let Some(program) = self.argv.first() {
-            spec.name = first_word(program);
+            spec.name = name::of_argv(program, &self.argv);
             spec.argv.clone_from(&self.argv);
             return Ok(spec);
         }
@@ -79,6 +79,11 @@ impl Args {
             spec.env
                 .entry(name.clone())
                 .or_insert_with(|| value.clone());
+        }
+        if let Some(line) = &agent.on_warning {
+            spec.env
+                .entry(ON_WARNING.to_owned())
+                .or_insert_with(|| line.clone());
         }
         let setup: Vec<&str> = [ctx.config.setup(), agent.setup.as_deref()]
             .into_iter()
@@ -120,15 +125,6 @@ fn behind(setup: &[&str], argv: Vec<String>) -> Vec<String> {
     let mut all = vec!["sh".to_owned(), "-c".to_owned(), script, "sh".to_owned()];
     all.extend(argv);
     all
-}
-
-/// The program's name, for people: the first word that is no assignment.
-fn first_word(command: &str) -> String {
-    let words = || command.split_whitespace();
-    let word = words().find(|w| !w.contains('=')).or(words().next());
-    let word = word.unwrap_or("sh").trim_end_matches(';');
-    let name = word.rsplit('/').next().unwrap_or(word);
-    name.chars().filter(|c| !c.is_control()).take(32).collect()
 }
 
 fn terminal_size(ctx: &Ctx) -> Size {

@@ -37,7 +37,14 @@ pub async fn show(ctx: &Ctx, following: Following, agents: &[u32], json: bool) -
         && ui.out_is_terminal()
         && ui.in_is_terminal()
     {
-        match attach::attach_to(ctx, &following.known, agent).await {
+        match attach::attach_to(
+            ctx,
+            &following.known,
+            agent,
+            following.hosts.open(&following.known.id).await,
+        )
+        .await
+        {
             // It had ended before we were there: what it wrote is still to be shown.
             Err(e) if e.kind == Kind::Connection && is_over(&following) => {}
             outcome => return outcome,
@@ -107,8 +114,8 @@ async fn print(
 #[derive(Debug)]
 pub struct Printer {
     ui: Ui,
-    /// Digits of the largest agent number.
-    width: usize,
+    /// Digits of the largest agent number; `None` with one agent only, whose lines need none.
+    width: Option<usize>,
     /// A carriage return that may belong to a newline.
     held: bool,
     /// Agents of which states are printed; why is said once.
@@ -120,7 +127,7 @@ impl Printer {
         let widest = agents.iter().max().copied().unwrap_or(1);
         Self {
             ui,
-            width: widest.to_string().len(),
+            width: (agents.len() > 1).then(|| widest.to_string().len()),
             held: false,
             drawing: BTreeSet::new(),
         }
@@ -154,12 +161,14 @@ impl Printer {
 
     /// `1 | `, coloured by the agent's number.
     fn prefix(&self, agent: u32) -> String {
+        let Some(width) = self.width else {
+            return String::new();
+        };
         let color = usize::try_from(agent)
             .ok()
             .and_then(|n| COLORS.get(n.wrapping_sub(1) % COLORS.len()))
             .copied()
             .unwrap_or(Color::Dim);
-        let width = self.width;
         self.ui.paint(&format!("{agent:>width$} |"), color) + " "
     }
 

@@ -275,7 +275,7 @@ fn terminal(ctx: &Ctx) -> Finding {
 async fn keychain() -> Finding {
     let opened = tokio::task::spawn_blocking(|| match keyring::Entry::store_status() {
         Ok(()) => Ok(()),
-        Err(e) => Err(e.to_string()),
+        Err(e) => Err(without_service(&e.to_string())),
     });
     match tokio::time::timeout(BOUND, opened).await {
         Ok(Ok(Ok(()))) => Finding::good("keychain", "opens"),
@@ -284,12 +284,23 @@ async fn keychain() -> Finding {
     }
 }
 
+/// A library's word for a bus that is not there says nothing to a person.
+fn without_service(why: &str) -> String {
+    let lower = why.to_lowercase();
+    let bus = ["zbus", "dbus", "d-bus", "secret service", "serviceunknown"];
+    if bus.iter().any(|word| lower.contains(word)) {
+        "no secret service on this machine".to_owned()
+    } else {
+        why.to_owned()
+    }
+}
+
 fn no_keychain(why: &str) -> Finding {
     Finding::bad(
         "keychain",
         false,
-        format!("none ({why})"),
-        "nothing needs it yet; pass agents their keys in the environment",
+        why.to_owned(),
+        "nothing needs it yet: pass agents their keys in the environment, or install gnome-keyring or KeePassXC",
     )
 }
 

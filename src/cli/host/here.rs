@@ -2,13 +2,14 @@
 
 use std::ffi::OsString;
 use std::io::Read;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 
 use serde::Serialize;
 
 use crate::cli::Ctx;
 use crate::client::history::{Begin, read_dir};
-use crate::config::SessionDir;
+use crate::config::{MachineFile, SessionDir, WORK};
 use crate::error::{Context, Error, Result};
 use crate::model::SessionId;
 use crate::provision::{Compute, Launch, Local, login_path};
@@ -26,8 +27,48 @@ pub fn answer(ctx: &Ctx, value: &impl Serialize) -> Result<()> {
     ctx.ui.line(line)
 }
 
-fn local(ctx: &Ctx) -> Local {
-    Local::new(ctx.paths.sessions())
+fn local(ctx: &Ctx) -> Result<Local> {
+    match as_root()? {
+        Some(machine) => Local::rented(&machine),
+        None => Ok(Local::new(ctx.paths.sessions())),
+    }
+}
+
+/// What a rented machine knows of itself, where we are root on one.
+fn as_root() -> Result<Option<MachineFile>> {
+    if rustix::process::getuid().is_root() {
+        MachineFile::here()
+    } else {
+        Ok(None)
+    }
+}
+
+/// On a rented machine sessions are root's, and whoever logs in there asks as root: this very command again,
+/// through sudo.
+///
+/// # Errors
+/// sudo is not there. One that refuses says so itself.
+pub fn become_root() -> Result<()> {
+    if rustix::process::getuid().is_root() || MachineFile::here()?.is_none() {
+        return Ok(());
+    }
+    let program = std::env::current_exe().context("this program's own path is not known")?;
+    let error = std::process::Command::new("sudo")
+        .arg("-n")
+        .arg("--")
+        .arg(program)
+        .args(std::env::args_os().skip(1))
+        .exec();
+    Err(Error::user("sudo cannot be started on this machine").because(error))
+}
+
+/// Where this machine's sessions lie.
+///
+/// # Errors
+/// What the machine knows of itself is damaged.
+pub fn sessions(ctx: &Ctx) -> Result<PathBuf> {
+    let machine = as_root()?;
+    Ok(machine.map_or_else(|| ctx.paths.sessions(), |_| MachineFile::sessions()))
 }
 
 pub async fn launch(ctx: &Ctx) -> Result<()> {
@@ -39,12 +80,15 @@ pub async fn launch(ctx: &Ctx) -> Result<()> {
     let mut launch: Launch =
         serde_json::from_slice(&text).context("the launch request cannot be read")?;
     // A command over SSH has not the PATH that a login has, and agents are on that.
-    let path = login_path().await;
-    settle(&mut launch, &ctx.paths.home, path);
-    answer(ctx, &local(ctx).launch(&launch, &|_| {}).await?)
+    let (base, path) = match as_root()? {
+        Some(_) => (WORK.into(), None),
+        None => (ctx.paths.home.clone(), login_path().await),
+    };
+    settle(&mut launch, &base, path);
+    answer(ctx, &local(ctx)?.launch(&launch, &|_| {}).await?)
 }
 
-/// Relative directories are taken from the home directory, and agents get the login's PATH.
+/// Relative directories are taken from the home directory (a rented machine's work volume), and agents get the login's PATH.
 fn settle(launch: &mut Launch, home: &std::path::Path, path: Option<OsString>) {
     let path = path.and_then(|p| p.into_string().ok());
     for agent in &mut launch.spec.agents {
@@ -60,15 +104,15 @@ fn settle(launch: &mut Launch, home: &std::path::Path, path: Option<OsString>) {
 }
 
 pub async fn endpoint(ctx: &Ctx, session: &SessionId) -> Result<()> {
-    answer(ctx, &local(ctx).endpoint(session).await?)
+    answer(ctx, &local(ctx)?.endpoint(session).await?)
 }
 
 pub async fn start(ctx: &Ctx, session: &SessionId) -> Result<()> {
-    answer(ctx, &local(ctx).start(session).await?)
+    answer(ctx, &local(ctx)?.start(session).await?)
 }
 
 pub async fn end(ctx: &Ctx, session: &SessionId) -> Result<()> {
-    answer(ctx, &local(ctx).terminate(session).await?)
+    answer(ctx, &local(ctx)?.terminate(session).await?)
 }
 
 #[derive(Debug, clap::Args)]
@@ -135,8 +179,10 @@ mod tests {
                 ends: Ends::default(),
                 agents: ["", "work", "~/work", "/srv"].map(agent).to_vec(),
                 price_microusd_per_hour: 0,
+                budget_microusd: None,
             },
             keys: None,
+            wish: None,
         };
         settle(&mut launch, Path::new("/home/me"), Some("/x:/y".into()));
         let dirs: Vec<_> = launch.spec.agents.iter().map(|a| a.cwd.clone()).collect();

@@ -5,8 +5,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
+use super::keys::Keys;
 use super::rendered;
 use crate::cli::target::interrupted;
 use crate::cli::{Ctx, Ui};
@@ -40,13 +42,24 @@ pub async fn watch(
     };
     add(known);
     let mut view = View::new(ctx.ui, one);
+    let mut code = ExitCode::SUCCESS;
     let mut tick = tokio::time::interval(TICK);
     let mut newest: BTreeMap<SessionId, Report> = BTreeMap::new();
+    let mut keys = (!json).then(|| Keys::open(&ctx.ui)).flatten();
     let stop = interrupted();
     tokio::pin!(stop);
+    // Caught so that the terminal's modes are put back.
+    let mut terminate = signal(SignalKind::terminate())?;
     loop {
         tokio::select! {
             () = &mut stop => break,
+            Some(()) = terminate.recv() => {
+                code = ExitCode::from(143);
+                break;
+            }
+            leaves = key(&mut keys) => if leaves {
+                break;
+            },
             _ = tick.tick() => {
                 if !one {
                     add(registry.all(false)?);
@@ -73,8 +86,21 @@ pub async fn watch(
         if !json {
             view.draw(&newest)?;
         }
+        if let Some(keys) = &mut keys {
+            ctx.ui.raw(&keys.states(newest.values()))?;
+        }
     }
-    Ok(ExitCode::SUCCESS)
+    if let Some(keys) = &mut keys {
+        ctx.ui.raw(&keys.forget())?;
+    }
+    Ok(code)
+}
+
+async fn key(keys: &mut Option<Keys>) -> bool {
+    match keys {
+        Some(keys) => keys.next().await,
+        None => std::future::pending().await,
+    }
 }
 
 fn one_line(report: &Report) -> Result<String> {

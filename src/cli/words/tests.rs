@@ -37,6 +37,7 @@ fn status(states: &[AgentState]) -> SessionStatus {
             ends: Ends::default(),
             agents: vec![],
             price_microusd_per_hour: 0,
+            budget_microusd: None,
         },
         attached: vec![],
         ends: vec![],

@@ -21,6 +21,14 @@ pub(super) struct Banner {
 }
 
 impl Banner {
+    /// With a notice from the beginning.
+    pub(super) fn new(notice: Option<&str>) -> Self {
+        Self {
+            notice: notice.map(|text| (text.to_owned(), NOTICE)),
+            ..Self::default()
+        }
+    }
+
     /// The line to show at `now`.
     pub(super) fn wanted(&self, now: Duration) -> Option<&str> {
         let notice = self.notice.as_ref().filter(|(_, until)| now < *until);

@@ -77,6 +77,9 @@ pub(super) struct Engine {
     effects: Vec<Effect>,
 }
 
+/// Shown for a moment at the beginning: keys that do nothing would look like a dead line.
+const READ_ONLY: &str = "remote: read-only; what you type goes nowhere, ~. leaves";
+
 impl Engine {
     pub(super) fn new(options: Options, parts: Parts) -> Result<Self, getrandom::Error> {
         let attachment = AttachmentId::generate()?;
@@ -106,7 +109,7 @@ impl Engine {
             dialing: None,
             outlet: Outlet::default(),
             mirror: Mirror::new(options.size),
-            banner: Banner::default(),
+            banner: Banner::new(options.read_only.then_some(READ_ONLY)),
             escapes: Escapes::new(options.detach_key.as_ref()),
             facts: None,
             facts_until: Duration::ZERO,

@@ -8,12 +8,15 @@ use crate::model::Terminal;
 pub(super) const QUESTIONS: &[u8] =
     b"\x1b[>0q\x1b]10;?\x1b\\\x1b]11;?\x1b\\\x1b[?u\x1b]7501;?\x1b\\\x1b[c";
 
+/// Only whether it shows programs' states, for who attaches to nothing.
+pub const STATES_QUESTION: &[u8] = b"\x1b]7501;?\x1b\\\x1b[c";
+
 /// The longest answer.
 const MAX_ANSWER: usize = 512;
 
 /// Takes answers out of input.
 #[derive(Debug)]
-pub(super) struct Facts {
+pub struct Facts {
     terminal: Terminal,
     /// What may be the beginning of an answer.
     held: Vec<u8>,
@@ -33,7 +36,7 @@ enum Seen {
 }
 
 impl Facts {
-    pub(super) fn new(terminal: Terminal) -> Self {
+    pub fn new(terminal: Terminal) -> Self {
         Self {
             terminal,
             held: Vec::new(),
@@ -56,7 +59,8 @@ impl Facts {
         self.terminal.pixels = pixels;
     }
 
-    pub(super) fn terminal(&self) -> &Terminal {
+    /// What is known so far.
+    pub fn terminal(&self) -> &Terminal {
         &self.terminal
     }
 
@@ -67,7 +71,7 @@ impl Facts {
     }
 
     /// What of this read was typed.
-    pub(super) fn feed(&mut self, read: &[u8]) -> Vec<u8> {
+    pub fn feed(&mut self, read: &[u8]) -> Vec<u8> {
         if self.over {
             return read.to_vec();
         }

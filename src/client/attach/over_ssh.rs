@@ -9,10 +9,11 @@ use tokio::sync::Mutex;
 
 use super::dial::{BoxFuture, Dial, DialError};
 use crate::client::control::ByteStream;
+use crate::client::handover::refresh;
 use crate::client::link::Retry;
 use crate::client::reach::{HostConn, host_is_dead, reach};
 use crate::client::registry::{Known, Registry};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::ssh::{self, Ask, SshError};
 
 /// A host that is being replaced by a newer one is away for a moment; after so many dials it is dead.
@@ -28,13 +29,21 @@ pub struct HostDial {
 }
 
 impl HostDial {
-    /// Connects, asking `ask` where needed.
+    /// Connects, asking `ask` where needed; over `host` where that is open already.
     ///
     /// # Errors
     /// The session is over, or its machine cannot be reached.
-    pub async fn open(registry: Registry, known: Known, ask: Arc<dyn Ask>) -> Result<Self> {
+    pub async fn open(
+        registry: Registry,
+        known: Known,
+        ask: Arc<dyn Ask>,
+        host: Option<HostConn>,
+    ) -> Result<Self> {
         let ask = Arc::new(Remembering::new(ask));
-        let host = reach(&known, ask.clone()).await?;
+        let host = match host {
+            Some(host) => host,
+            None => reach(&known, ask.clone()).await?,
+        };
         ask.quiet.store(true, Ordering::Relaxed);
         Ok(Self {
             registry,
@@ -43,11 +52,6 @@ impl HostDial {
             open: Mutex::new(Some(host)),
             away: AtomicU32::new(0),
         })
-    }
-
-    /// The connection, while it is the first one.
-    pub async fn host(&self) -> Option<HostConn> {
-        self.open.lock().await.clone()
     }
 
     async fn stream(&self, refresh: bool) -> std::result::Result<Box<dyn ByteStream>, DialError> {
@@ -62,6 +66,7 @@ impl HostDial {
                 let known = self.registry.resolve(self.known.id.as_str());
                 let known = known.map_err(|e| failed(Retry::Never, &e))?;
                 self.lives(&known)?;
+                let known = self.newest(known).await?;
                 let host = reach(&known, self.ask.clone()).await;
                 let host = host.map_err(|e| failed(retry(&e), &e))?;
                 open.insert(host).clone()
@@ -84,6 +89,19 @@ impl HostDial {
             Retry::Soon
         } else {
             Retry::Never
+        }
+    }
+
+    /// A rented machine may have another address by now, and be gone without a word.
+    async fn newest(&self, known: Known) -> std::result::Result<Known, DialError> {
+        if known.rented.is_none() || !self.ask.quiet.load(Ordering::Relaxed) {
+            return Ok(known);
+        }
+        match refresh(&self.registry, &known, self.ask.clone()).await {
+            Ok(known) => Ok(known),
+            Err(e) if e.kind == Kind::User => Err(failed(Retry::Never, &e)),
+            // AWS may be out of reach while the machine is not.
+            Err(_) => Ok(known),
         }
     }
 

@@ -17,10 +17,12 @@ fn entries_come_back_and_damaged_ones_are_passed_over() -> Result<()> {
             dir: "/d".into(),
             socket: "/d/host.sock".into(),
             binary: "/b".into(),
+            login: None,
         },
         last: None,
         last_seen: 5,
         lost: false,
+        rented: None,
     };
     ledger.put(&entry)?;
     std::fs::write(paths.state.join("ledger/session-zzzzzz.json"), "{")?;

@@ -101,6 +101,8 @@ impl Link {
         if !matches!(self.state, State::Handshake { greeted: true, .. }) {
             return;
         }
+        // Whoever asked for any agent comes back to the one it got.
+        self.config.agent = attached.agent.number;
         self.state = State::Attached { since: now.mono };
         let again = self.stats.attached > 0;
         self.stats.attached += 1;

@@ -9,6 +9,7 @@ fn known(id: &str, name: Option<&str>, live: bool) -> Known {
         provider: "local".into(),
         dir: None,
         ssh: None,
+        rented: None,
         last: None,
         last_seen: 0,
         created: 0,

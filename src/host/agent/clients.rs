@@ -1,11 +1,13 @@
 //! The clients attached to one agent: their streams, polled by the agent's own task so that a key and its
 //! echo cross no other, and who among them has the terminal's size.
 
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::pin;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::net::UnixStream;
 use tokio::sync::oneshot;
 
@@ -21,6 +23,9 @@ pub const RESUME_MS: Millis = 10 * 60_000;
 const REMEMBERED: usize = 256;
 /// Answers that wait for one client's socket; output waits elsewhere.
 const QUEUED_MAX: usize = 2 << 20;
+/// Input of one client that waits for the program to take what came before it. A client has at most half of
+/// that on its way unacknowledged, so that only one that breaks this rule is ever left unread.
+const WAITING_MAX: usize = 128 * 1024;
 /// Input is acknowledged with the next output, or after this.
 pub const ACK_AFTER: Duration = Duration::from_millis(10);
 
@@ -35,6 +40,9 @@ pub struct Client {
     pub ack: Option<Duration>,
     /// What its terminal was told of the agent's state.
     pub told: Option<AgentState>,
+    /// Input by its number that the program has no room for yet, and its bytes in all.
+    waiting: VecDeque<(u64, Bytes)>,
+    waiting_bytes: usize,
     /// Dropped with the stream: somebody counts streams.
     gone: Option<oneshot::Sender<()>>,
 }
@@ -56,6 +64,8 @@ impl Client {
             drawn: None,
             ack: None,
             told: None,
+            waiting: VecDeque::new(),
+            waiting_bytes: 0,
             gone: None,
         }
     }
@@ -79,11 +89,59 @@ impl Client {
         self.queued() > QUEUED_MAX
     }
 
+    /// Keeps input until the program has room. None of it is acknowledged, so a client whose stream ends
+    /// meanwhile sends it again over the next one.
+    pub fn wait_with(&mut self, number: u64, bytes: Bytes) {
+        self.waiting_bytes = self.waiting_bytes.saturating_add(bytes.len().max(1));
+        self.waiting.push_back((number, bytes));
+    }
+
+    /// Input of its waits: what comes after it waits too.
+    pub fn waits(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// The first input that waits.
+    pub fn next_waiting(&mut self) -> Option<(u64, Bytes)> {
+        let (number, bytes) = self.waiting.pop_front()?;
+        self.waiting_bytes = self.waiting_bytes.saturating_sub(bytes.len().max(1));
+        Some((number, bytes))
+    }
+
+    /// So much of its input waits that its stream is not read.
+    pub fn is_held(&self) -> bool {
+        self.waiting_bytes >= WAITING_MAX
+    }
+
     pub fn notice(&mut self, text: &str, fatal: bool) {
         self.queue(&ToClient::Notice(Notice {
             text: text.to_owned(),
             fatal,
         }));
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
+        let held = self.is_held();
+        let Some(conn) = &mut self.conn else {
+            return Poll::Pending;
+        };
+        if conn.sender.queued() > 0 {
+            match pin!(conn.sender.flush()).poll(cx) {
+                Poll::Ready(Ok(())) => return Poll::Ready(Event::Flushed),
+                Poll::Ready(Err(e)) => return Poll::Ready(Event::Gone(Some(e))),
+                Poll::Pending => {}
+            }
+        }
+        if held {
+            return Poll::Pending;
+        }
+        pin!(conn.receiver.next())
+            .poll(cx)
+            .map(|received| match received {
+                Ok(Some(message)) => Event::Message(message),
+                Ok(None) => Event::Gone(None),
+                Err(e) => Event::Gone(Some(e)),
+            })
     }
 
     fn open(&mut self, conn: Box<Stream>, gone: oneshot::Sender<()>) {
@@ -100,6 +158,8 @@ impl Client {
         self.gone = None;
         self.drawn = None;
         self.ack = None;
+        self.waiting.clear();
+        self.waiting_bytes = 0;
     }
 }
 
@@ -108,6 +168,8 @@ impl Client {
 pub struct Clients {
     list: Vec<Client>,
     typed: u64,
+    /// Who is looked at first the next time.
+    turn: usize,
 }
 
 impl Clients {
@@ -123,29 +185,18 @@ impl Clients {
         self.list.get_mut(index)
     }
 
-    /// Waits for the next thing that any stream does. `listen`: messages are taken too. Cancel-safe.
-    pub async fn event(&mut self, listen: bool) -> (usize, Event) {
-        let list = &mut self.list;
+    /// Waits for the next thing that any stream does; each has its turn to be looked at first. A client whose
+    /// input waits for the program is read no further than its share. Cancel-safe.
+    pub async fn event(&mut self) -> (usize, Event) {
+        let Self { list, turn, .. } = self;
         poll_fn(|cx| {
-            for (index, client) in list.iter_mut().enumerate() {
-                let Some(conn) = &mut client.conn else {
-                    continue;
-                };
-                if conn.sender.queued() > 0 {
-                    match pin!(conn.sender.flush()).poll(cx) {
-                        Poll::Ready(Ok(())) => return Poll::Ready((index, Event::Flushed)),
-                        Poll::Ready(Err(e)) => return Poll::Ready((index, Event::Gone(Some(e)))),
-                        Poll::Pending => {}
-                    }
-                }
-                if !listen {
-                    continue;
-                }
-                match pin!(conn.receiver.next()).poll(cx) {
-                    Poll::Ready(Ok(Some(m))) => return Poll::Ready((index, Event::Message(m))),
-                    Poll::Ready(Ok(None)) => return Poll::Ready((index, Event::Gone(None))),
-                    Poll::Ready(Err(e)) => return Poll::Ready((index, Event::Gone(Some(e)))),
-                    Poll::Pending => {}
+            let first = if *turn < list.len() { *turn } else { 0 };
+            let (before, after) = list.split_at_mut(first);
+            let after = after.iter_mut().zip(first..);
+            for (client, index) in after.chain(before.iter_mut().zip(0..)) {
+                if let Poll::Ready(event) = client.poll(cx) {
+                    *turn = index.saturating_add(1);
+                    return Poll::Ready((index, event));
                 }
             }
             Poll::Pending

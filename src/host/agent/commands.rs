@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::clients::Stream;
-use super::{Agent, Command, start};
+use super::{Agent, Command, start, warning};
 use crate::host::state;
 use crate::model::{AgentStatus, now_ms};
 use crate::mux::keys;
@@ -51,17 +51,15 @@ impl Agent {
                 for client in self.clients.iter_mut() {
                     client.notice(&text, false);
                 }
+                if self.process.is_live() {
+                    warning::tell(&self.hub, &self.spec, &text);
+                }
             }
             Command::Cpu => self.belief.cpu(now_ms()),
             Command::HandOver { done, back } => {
                 self.clients.flush_now().await;
-                let handed = self.hand_over();
-                let ready = handed.is_ok();
-                if done.send(handed).is_ok() && ready {
+                if done.send(self.hand_over()).is_ok() {
                     let _ = back.await;
-                }
-                if let Some(pty) = self.process.pty() {
-                    pty.take_back();
                 }
             }
             Command::Finish => self.finishing = Some(now.saturating_add(LAST_OUTPUT)),

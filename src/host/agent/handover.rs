@@ -74,17 +74,10 @@ pub struct Handed {
 }
 
 impl Agent {
-    pub(super) fn hand_over(&mut self) -> Result<Handed, String> {
+    pub(super) fn hand_over(&mut self) -> Handed {
         let now = now_ms();
-        let fd = match self.process.pty().filter(|_| self.process.is_live()) {
-            Some(pty) => Some(pty.hand_over().map_err(|e| {
-                format!(
-                    "agent {}'s terminal cannot be handed over: {e}",
-                    self.spec.number
-                )
-            })?),
-            None => None,
-        };
+        let pty = self.process.pty().filter(|_| self.process.is_live());
+        let fd = pty.map(Pty::number);
         self.output.sync();
         let attachments = self
             .clients
@@ -96,7 +89,7 @@ impl Agent {
                 left: c.attachment.left.or(Some(now)),
             })
             .collect();
-        Ok(Handed {
+        Handed {
             number: self.spec.number,
             fd,
             pid: self.process.pid(),
@@ -110,7 +103,7 @@ impl Agent {
             started: self.process.started,
             ended: self.process.ended,
             full_screen: self.output.full_screen(),
-        })
+        }
     }
 
     pub(super) fn take_over(&mut self, handed: Handed) -> Result<(), String> {

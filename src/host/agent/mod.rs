@@ -8,6 +8,7 @@ mod output;
 mod process;
 mod pump;
 mod start;
+mod warning;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,7 +73,7 @@ pub enum Command {
     Cpu,
     /// Stop and tell everything; go on when `back` resolves (it does only if the new binary did not start).
     HandOver {
-        done: oneshot::Sender<Result<Handed, String>>,
+        done: oneshot::Sender<Handed>,
         back: oneshot::Receiver<()>,
     },
     /// The session is over: let the clients have the rest, then end.
@@ -181,11 +182,10 @@ impl Agent {
             children,
             ..
         } = self;
-        let listen = process.has_room();
         tokio::select! {
             command = commands.recv() => Happened::Command(command),
             wrote = process.write_some(), if process.has_typed() => Happened::Wrote(wrote),
-            (index, event) = clients.event(listen) => Happened::Client(index, event),
+            (index, event) = clients.event() => Happened::Client(index, event),
             read = process.read(scratch, batch), if process.readable() && !paused => Happened::Read(read),
             Ok(()) = children.changed(), if process.is_live() => Happened::Child,
             () = sleep => Happened::Time,
@@ -199,7 +199,10 @@ impl Agent {
             Happened::Command(Some(command)) => self.command(command, now).await,
             Happened::Command(None) => return false,
             Happened::Client(index, event) => self.client(index, event, now),
-            Happened::Wrote(result) => self.process.wrote(result),
+            Happened::Wrote(result) => {
+                self.process.wrote(result);
+                self.type_waiting(now);
+            }
             Happened::Read(Ok(n)) if n > 0 => {
                 let bytes = batch.split().freeze();
                 self.process.spoke(now);
@@ -238,6 +241,8 @@ impl Agent {
         let Some(code) = self.process.take_exit(now, at) else {
             return;
         };
+        // Nobody reads it any more.
+        self.type_waiting(now);
         self.output.finish(at);
         self.output.mark(&format!("exited({code})"), at);
         self.belief.over(AgentState::Exited { code }, None, at);

@@ -89,6 +89,11 @@ impl Process {
         self.typed.len() < TYPED_MAX
     }
 
+    /// Room for what clients sent before they left.
+    pub fn has_some_room(&self) -> bool {
+        self.typed.len() < TYPED_MAX * 2
+    }
+
     /// Types; what the program does not take at once waits.
     pub fn type_in(&mut self, bytes: &[u8]) {
         let Some(pty) = self.pty.as_ref().filter(|_| self.pid.is_some()) else {

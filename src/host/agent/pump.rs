@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::Agent;
-use super::clients::{ACK_AFTER, Event};
+use super::clients::{ACK_AFTER, Client, Event};
 use crate::host::attachment::{Frame, Step};
 use crate::model::{Size, now_ms};
 use crate::mux::{Drawn, psp};
@@ -13,7 +13,7 @@ use crate::proto::{Form, ToClient, ToHost, View};
 
 /// Frames handed to one client before the agent's terminal is read again: its socket takes one at a time.
 const FRAMES: usize = 4;
-/// While the program takes no input.
+/// While a client is not read, because the program takes none of the input it sent.
 const PING_EVERY: Duration = Duration::from_secs(2);
 
 impl Agent {
@@ -24,8 +24,8 @@ impl Agent {
         let ended = (scene.over).then(|| self.ended());
         let state = self.told.map(|(state, _)| state);
         let mut wake: Option<Duration> = None;
-        let listening = self.process.has_room();
-        let ping = !listening && now >= self.last_ping.saturating_add(PING_EVERY);
+        let ping = now >= self.last_ping.saturating_add(PING_EVERY)
+            && self.clients.iter().any(Client::is_held);
         if ping {
             self.last_ping = now;
         }
@@ -37,8 +37,8 @@ impl Agent {
             if client.conn.is_none() {
                 continue;
             }
-            // While the program takes no input none is read, so silence says nothing; but a client must hear us.
-            if !listening {
+            // What is not read cannot say anything, so its silence says nothing; but the client must hear us.
+            if client.is_held() {
                 client.attachment.heard(now);
                 if ping {
                     client.queue(&ToClient::Ping(0));
@@ -128,7 +128,6 @@ impl Agent {
 
     /// A client's stream did something.
     pub(super) fn client(&mut self, index: usize, event: Event, now: Duration) {
-        let scene = self.scene();
         let message = match event {
             Event::Flushed => return,
             Event::Gone(error) => {
@@ -144,18 +143,12 @@ impl Agent {
         };
         client.attachment.heard(now);
         match message {
+            // Only its own later input waits for it: the rest of what it says, and all that others say, does not.
             ToHost::Input { number, bytes } => {
-                let apply = client.attachment.take_input(number, scene, now);
-                client.ack.get_or_insert(now);
-                if apply {
-                    // The size comes first: what is typed may ask for it. A terminal that loses the focus
-                    // says so by itself: nobody typed.
-                    if *bytes != *b"\x1b[O" {
-                        self.clients.note_typed(index);
-                        self.fit();
-                    }
-                    self.process.type_in(&bytes);
-                    self.belief.typed(now_ms());
+                if client.waits() || !self.process.has_room() {
+                    client.wait_with(number, bytes);
+                } else {
+                    self.typed(index, number, &bytes, now);
                 }
             }
             ToHost::Credit { consumed, window } => client.attachment.credit(consumed, window, now),
@@ -167,11 +160,59 @@ impl Agent {
                 client.attachment.repaint();
             }
             ToHost::Detach => {
+                // It was told that what it sent needs no more care.
+                while self.process.has_some_room()
+                    && let Some((number, bytes)) = self.waiting_of(index)
+                {
+                    self.typed(index, number, &bytes, now);
+                }
                 self.clients.remove(index);
                 self.fit();
                 self.news = true;
             }
             ToHost::Hello(_) | ToHost::Request(_) | ToHost::Attach(_) | ToHost::Pong(_) => {}
+        }
+    }
+
+    /// Input of a client, applied once.
+    fn typed(&mut self, index: usize, number: u64, bytes: &[u8], now: Duration) {
+        let scene = self.scene();
+        let Some(client) = self.clients.get(index) else {
+            return;
+        };
+        let apply = client.attachment.take_input(number, scene, now);
+        client.ack.get_or_insert(now);
+        if !apply {
+            return;
+        }
+        // The size comes first: what is typed may ask for it. A terminal that loses the focus says so by
+        // itself: nobody typed.
+        if bytes != b"\x1b[O" {
+            self.clients.note_typed(index);
+            self.fit();
+        }
+        self.process.type_in(bytes);
+        self.belief.typed(now_ms());
+    }
+
+    fn waiting_of(&mut self, index: usize) -> Option<(u64, Bytes)> {
+        self.clients.get(index)?.next_waiting()
+    }
+
+    /// The program took something, or takes nothing more: input that waited is applied, from each client in turn.
+    pub(super) fn type_waiting(&mut self, now: Duration) {
+        let mut more = true;
+        while more {
+            more = false;
+            for index in 0..self.clients.iter().count() {
+                if !self.process.has_room() {
+                    return;
+                }
+                if let Some((number, bytes)) = self.waiting_of(index) {
+                    more = true;
+                    self.typed(index, number, &bytes, now);
+                }
+            }
         }
     }
 

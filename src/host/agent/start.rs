@@ -135,17 +135,21 @@ fn launch(mut agent: Agent, now: Millis) {
 pub(super) fn spawn(
     hub: &Hub,
     spec: &AgentSpec,
-    argv: &[String],
+    asked: &[String],
     size: Size,
 ) -> Result<Pty, String> {
     let env = environment::agent(&hub.env, &spec.env, &hub.id, spec.number, &hub.agent_socket);
-    Pty::spawn(&SpawnRequest {
-        argv,
+    let become_agent = hub.rented.as_ref();
+    let become_agent = become_agent.map(|r| r.argv(asked, &env, &spec.cwd, spec.number));
+    let argv = become_agent.transpose()?;
+    let request = SpawnRequest {
+        argv: argv.as_deref().unwrap_or(asked),
         env: &env,
         cwd: &spec.cwd,
         size,
-    })
-    .map_err(|e| e.to_string())
+    };
+    let start = || Pty::spawn(&request).map_err(std::io::Error::other);
+    hub.gate.pass(start).map_err(|e| e.to_string())
 }
 
 impl Agent {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::host::agent::Command;
-use crate::host::ends::{AgentFacts, Facts};
+use crate::host::ends::{AgentFacts, Budget, Facts};
 use crate::model::{AgentStatus, AttachedClient, Ended, Millis, SessionSpec};
 use crate::proto::WireError;
 
@@ -41,8 +41,10 @@ pub enum Order {
         why: String,
         done: oneshot::Sender<()>,
     },
+    /// The binary's path and its version, which was asked already.
     Upgrade {
         path: String,
+        version: String,
         done: oneshot::Sender<Result<(), WireError>>,
     },
 }
@@ -98,6 +100,11 @@ impl Inner {
         Facts {
             now,
             ends: self.spec.ends,
+            budget: self.spec.budget_microusd.map(|microusd| Budget {
+                microusd,
+                microusd_per_hour: self.spec.price_microusd_per_hour,
+                created: self.spec.created,
+            }),
             started,
             agents,
             detached: self.detached,

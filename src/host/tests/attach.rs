@@ -256,3 +256,41 @@ async fn queries_are_answered_by_the_host_and_reports_passed_on_with_the_agents_
     .await;
     session.terminate().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_program_that_reads_nothing_holds_up_only_the_input_of_who_types_to_it() {
+    const BLOCK: &[u8] = &[b'x'; 16 * 1024];
+    const BLOCKS: u64 = 268;
+    let here = tempfile::tempdir().expect("a directory");
+    let go = here.path().join("go");
+    let script = format!(
+        "stty raw -echo; echo ready; while [ ! -e {} ]; do sleep 0.02; done; head -c {} | wc -c",
+        go.display(),
+        BLOCKS * BLOCK.len() as u64
+    );
+    let session = Session::start(vec![sh(1, &script)], Ends::default()).await;
+    let mut a = session.attach(attach(1, 1, SIZE, None)).await;
+    let mut b = session.attach(attach(1, 2, SIZE, None)).await;
+    let mut c = session.attach(attach(1, 3, SIZE, None)).await;
+    a.until_text("ready").await;
+    // All that waits by the agent (4 MiB), and nearly what a client may have under way.
+    for number in 1..=264 {
+        a.type_in(number, BLOCK).await;
+    }
+    a.ping(1).await;
+    b.ping(1).await;
+    // And more than that: only who sent it is not read any more.
+    for number in 265..=BLOCKS {
+        a.type_in(number, BLOCK).await;
+    }
+    b.type_in(1, b"!").await;
+    b.ping(2).await;
+    b.send(ToHost::Detach).await;
+    session.until("the detach", |s| s.attached.len() == 2).await;
+    c.ping(1).await;
+    std::fs::write(&go, b"").expect("written");
+    a.until("the acknowledgement", |a| a.acked == BLOCKS).await;
+    let total = (BLOCKS * BLOCK.len() as u64).to_string();
+    a.until("the count", |a| a.text().contains(&total)).await;
+    session.terminate().await;
+}

@@ -291,6 +291,11 @@ async fn after_an_upgrade_that_failed_no_terminal_is_inherited() {
         }
     };
     soon("the end of it", gone).await;
+    // Nor would the next broken pipe be this process's end.
+    let status = std::fs::read_to_string("/proc/self/status").expect("readable");
+    let ignored = status.lines().find_map(|l| l.strip_prefix("SigIgn:"));
+    let ignored = u64::from_str_radix(ignored.expect("a mask").trim(), 16).expect("hex");
+    assert_ne!(ignored & 1 << 12, 0, "SIGPIPE is ignored");
     let one_more = session
         .ask(Op::Spawn {
             agent: agent(0, &["cat"]),
@@ -298,6 +303,41 @@ async fn after_an_upgrade_that_failed_no_terminal_is_inherited() {
         .await;
     assert!(matches!(one_more, Outcome::Agent { .. }), "{one_more:?}");
     session.terminate().await;
+}
+
+/// A program that answers `host check` so.
+fn program(dir: &std::path::Path, script: &str) -> String {
+    use std::os::unix::fs::PermissionsExt;
+    let path = dir.join("remote");
+    std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("written");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("executable");
+    path.to_string_lossy().into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_binary_that_does_not_answer_keeps_nobody_waiting() {
+    let session = Session::start(vec![agent(1, &["cat"])], Ends::default()).await;
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = program(dir.path(), "exec yes");
+    match session.ask(Op::Upgrade { path }).await {
+        Outcome::Failed { error } => assert!(error.message.contains("does not end"), "{error:?}"),
+        other => panic!("{other:?}"),
+    }
+    let script = format!("echo > {0}/asked; exec sleep 600", dir.path().display());
+    let path = program(dir.path(), &script);
+    let mut conn = session.connect().await;
+    let op = Op::Upgrade { path };
+    let request = ToHost::Request(Request { id: 1, op });
+    conn.sender.send(&request).await.expect("sent");
+    let asked = dir.path().join("asked");
+    let wait = async {
+        while !asked.exists() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    soon("the question to the new binary", wait).await;
+    let ended = tokio::time::timeout(Duration::from_secs(8), session.terminate());
+    assert!(ended.await.is_ok(), "the end waited for the new binary");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -172,6 +172,34 @@ async fn hooks_speak_for_their_agent_and_for_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_agents_own_command_hears_of_an_end_that_nears() {
+    let ends = Ends {
+        deadline: Some(now_ms() + 120_500),
+        ..Ends::default()
+    };
+    let here = tempfile::tempdir().expect("a directory");
+    let mut deaf = agent(1, &["sleep", "1000"]);
+    deaf.cwd = here.path().to_owned();
+    let mut hears = AgentSpec {
+        number: 2,
+        ..deaf.clone()
+    };
+    let line = "echo \"$REMOTE_AGENT $REMOTE_WARNING\" >it; mv it told";
+    hears.env.insert("REMOTE_ON_WARNING".into(), line.into());
+    let session = Session::start(vec![deaf, hears], ends).await;
+    let told = here.path().join("told");
+    let wait = async {
+        while !told.exists() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    soon("the warning", wait).await;
+    let text = std::fs::read_to_string(&told).expect("readable");
+    assert!(text.starts_with("2 this session ends in "), "{text}");
+    session.terminate().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_deadline_ends_it_and_can_be_moved() {
     let ends = Ends {
         deadline: Some(now_ms() + 1500),

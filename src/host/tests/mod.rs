@@ -76,6 +76,7 @@ impl Session {
             ends,
             agents,
             price_microusd_per_hour: 0,
+            budget_microusd: None,
         };
         files::write_json(&dir.spec(), &spec).expect("written");
         let mut session = Self::over(dir).await;
@@ -190,6 +191,7 @@ impl Session {
             acked: 0,
             ended: None,
             notices: Vec::new(),
+            ponged: 0,
             credit: true,
         }
     }
@@ -230,6 +232,8 @@ pub struct Client {
     pub acked: u64,
     pub ended: Option<crate::proto::AgentEnded>,
     pub notices: Vec<String>,
+    /// The last ping that was answered.
+    pub ponged: u64,
     /// Give credit for what comes.
     pub credit: bool,
 }
@@ -281,6 +285,7 @@ impl Client {
             ToClient::InputAck(number) => self.acked = number,
             ToClient::View(view) => self.screen.resize(view.size),
             ToClient::Ended(ended) => self.ended = Some(ended),
+            ToClient::Pong(nonce) => self.ponged = nonce,
             ToClient::Notice(notice) => self.notices.push(notice.text),
             _ => {}
         }
@@ -294,6 +299,12 @@ impl Client {
             }
         };
         soon(what, wait).await;
+    }
+
+    pub async fn ping(&mut self, nonce: u64) {
+        self.send(ToHost::Ping(nonce)).await;
+        self.until("the answer to a ping", |c| c.ponged == nonce)
+            .await;
     }
 
     pub async fn until_text(&mut self, text: &'static str) {

@@ -6,6 +6,7 @@ use super::*;
 fn members_are_found_by_session_and_by_marks_and_nothing_else_is() {
     let process = |pid, session| Process {
         pid,
+        parent: 1,
         session,
         zombie: false,
         ticks: 0,

@@ -110,3 +110,77 @@ fn a_damaged_end_does_not_number_bytes_again() {
     std::fs::write(last().path, [0; 64]).expect("written");
     assert!(History::open(dir.path(), limits).is_ok());
 }
+
+#[test]
+fn a_damaged_segment_costs_what_is_in_it_and_says_so() {
+    let limits = HistoryLimits {
+        segment: 1 << 10,
+        total: 1 << 20,
+    };
+    let whole: String = (0..400).map(|i| format!("line {i:06}\n")).collect();
+    // Zeros after a power failure, a length that no record has, a byte that says another place, no head at all.
+    for (what, at, bytes) in [
+        ("zeros", 600, &[0; 200][..]),
+        ("ones", 600, &[255; 200]),
+        ("head", 0, b"something else"),
+        ("all", 0, &[0; 5000]),
+    ] {
+        let dir = tempfile::tempdir().expect("a directory");
+        drop(output(dir.path(), limits, 0..400));
+        let list = segments(dir.path()).expect("lists");
+        let (bad, next) = (&list[3], &list[4]);
+        let mut file = std::fs::read(&bad.path).expect("read");
+        for (i, byte) in bytes.iter().enumerate().take(file.len() - at) {
+            file[at + i] = *byte;
+        }
+        std::fs::write(&bad.path, file).expect("written");
+        let mut reader = HistoryReader::open(dir.path()).expect("opens");
+        let (mut text, mut marks, mut keyframes) = (Vec::new(), Vec::new(), Vec::new());
+        while let Some(record) = reader.next_record().expect("readable") {
+            match record.kind {
+                HistoryKind::Output => text.extend_from_slice(&record.bytes),
+                HistoryKind::Mark => marks.push(record),
+                HistoryKind::Keyframe => keyframes.push(record.offset),
+                HistoryKind::Size => {}
+            }
+        }
+        let text = String::from_utf8(text).expect("lines");
+        let from = usize::try_from(next.offset).expect("small");
+        assert!(text.ends_with(&whole[from..]), "{what}");
+        assert_eq!(keyframes, [next.offset], "{what}");
+        let [mark] = &marks[..] else {
+            panic!("{what}: {marks:?}");
+        };
+        let upto = usize::try_from(mark.offset).expect("small");
+        assert!(upto >= usize::try_from(bad.offset).expect("small"));
+        assert_eq!(
+            text,
+            format!("{}{}", &whole[..upto], &whole[from..]),
+            "{what}"
+        );
+        let said = String::from_utf8_lossy(&mark.bytes).into_owned();
+        assert!(
+            said.starts_with(&format!("{} bytes of output", from - upto)),
+            "{said}"
+        );
+        assert!(said.contains(bad.path.to_str().expect("a path")), "{said}");
+    }
+}
+
+#[test]
+fn damage_at_the_end_is_told_and_what_comes_later_is_read() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let limits = HistoryLimits::default();
+    drop(output(dir.path(), limits, 0..10));
+    let path = segments(dir.path()).expect("lists")[0].path.clone();
+    let mut file = std::fs::read(&path).expect("read");
+    file.extend_from_slice(&[255; 64]);
+    std::fs::write(&path, file).expect("written");
+    let mut reader = HistoryReader::open(dir.path()).expect("opens");
+    let (bytes, kinds) = read(&mut reader);
+    assert_eq!(bytes.len(), 120);
+    assert_eq!(kinds, [HistoryKind::Size, HistoryKind::Mark]);
+    drop(output(dir.path(), limits, 10..20));
+    let (bytes, _) = read(&mut reader);
+    assert!(bytes.starts_with(b"line 000010\n") && bytes.ends_with(b"line 000019\n"));
+}

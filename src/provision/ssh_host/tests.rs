@@ -20,6 +20,7 @@ impl Remote for Here {
             let mut child = Command::new("/bin/sh")
                 .args(["-c", command])
                 .env("XDG_DATA_HOME", &self.0)
+                .env("XDG_STATE_HOME", &self.0)
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped())
                 .stderr(Stdio::piped())
@@ -78,6 +79,97 @@ async fn a_binary_is_uploaded_once_and_only_when_it_runs() {
     assert_eq!(*uploads.lock().expect("not poisoned"), 2);
     let left = std::fs::read_dir(home.path().join("it's data/remote/bin")).expect("there");
     assert_eq!(left.count(), 1);
+}
+
+#[tokio::test]
+async fn an_upload_removes_old_binaries_that_no_session_needs() {
+    let home = tempfile::tempdir().expect("a directory");
+    let data = home.path().join("it's data");
+    let bin = data.join("remote/bin");
+    std::fs::create_dir_all(&bin).expect("made");
+    let day = std::time::Duration::from_secs(24 * 3600);
+    let put = |name: &str, days: u32| {
+        let file = std::fs::File::create(bin.join(name)).expect("made");
+        let then = std::time::SystemTime::now() - day * days;
+        file.set_modified(then).expect("set");
+    };
+    for (name, days) in [
+        ("remote-0.1.0-unused01", 50),
+        ("remote-0.1.0-unused02", 90),
+        ("remote-0.1.0-named000", 80),
+        ("remote-0.1.0-young000", 20),
+        ("remote-0.1.0-older000", 31),
+        ("other", 99),
+    ] {
+        put(name, days);
+    }
+    // One that runs, under a name that nobody wrote down.
+    let runs = bin.join("remote-0.1.0-runs0000");
+    std::fs::copy("/bin/sleep", &runs).expect("a copy");
+    let mut program = std::process::Command::new(&runs);
+    let mut program = program.arg("600").spawn().expect("started");
+    put_back(&runs, day * 70);
+    let session = |name: &str, binary: Option<&str>| {
+        let dir = data.join("remote/sessions").join(name);
+        std::fs::create_dir_all(&dir).expect("made");
+        std::fs::write(dir.join("session.json"), "{}").expect("written");
+        if let Some(binary) = binary {
+            std::fs::write(dir.join("binary"), format!("/x/{binary}\n")).expect("written");
+        }
+        dir
+    };
+    session("session-named2", Some("remote-0.1.0-named000"));
+    let silent = session("session-silent", None);
+    let present = || {
+        let names = std::fs::read_dir(&bin).expect("there").flatten();
+        let mut names: Vec<String> = names
+            .map(|e| e.file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    };
+    let upload = async |text: &str| {
+        let file = home.path().join("program");
+        std::fs::write(&file, format!("#!/bin/sh\n# {text}\n")).expect("written");
+        let binaries = Binaries {
+            given: Some(file),
+            by_system: BTreeMap::new(),
+        };
+        let host = SshHost::new(Arc::new(Here(data.clone())), binaries);
+        host.binary(&|_| {}).await.expect("uploaded").to_owned()
+    };
+    let before = present().len();
+    let first = upload("one").await;
+    assert_eq!(
+        present().len(),
+        before + 1,
+        "a session may need any of them"
+    );
+    std::fs::remove_dir_all(silent).expect("removed");
+    let second = upload("two").await;
+    let mut want: Vec<String> = [first, second]
+        .iter()
+        .map(|path| path.rsplit('/').next().expect("a name").to_owned())
+        .chain(
+            [
+                "other",
+                "remote-0.1.0-named000",
+                "remote-0.1.0-runs0000",
+                "remote-0.1.0-young000",
+            ]
+            .map(str::to_owned),
+        )
+        .collect();
+    want.sort();
+    assert_eq!(present(), want);
+    program.kill().expect("killed");
+    program.wait().expect("reaped");
+}
+
+fn put_back(path: &std::path::Path, by: std::time::Duration) {
+    let times = std::fs::FileTimes::new().set_modified(std::time::SystemTime::now() - by);
+    let file = std::fs::File::open(path).expect("opens");
+    file.set_times(times).expect("set");
 }
 
 #[tokio::test]

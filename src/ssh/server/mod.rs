@@ -4,29 +4,32 @@
 
 mod bridge;
 mod forward;
+mod gate;
 mod handler;
 mod policy;
 mod session;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use russh::keys::{PrivateKey, PublicKey};
 use russh::server::{self, Handle};
 use russh::{Disconnect, MethodKind, MethodSet, Preferred, Sig, SshId, compression};
+use tokio::io::BufReader;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use super::BoxFuture;
-use super::connect::{WINDOW, cipher_order, kex_order};
-use super::guard::Guarded;
+use super::connect::{READ_AHEAD, WINDOW, cipher_order, kex_order};
+use super::guard::{Guarded, Switch};
 use crate::model::Size;
+pub use gate::Gate;
 use handler::ServerHandler;
 
 /// What the server serves, and to whom.
@@ -43,6 +46,8 @@ pub struct Config {
     pub cwd: PathBuf,
     /// Gives terminals; without it, requests for one are refused.
     pub pty: Option<Arc<dyn SpawnPty>>,
+    /// Every command and shell is started through it.
+    pub gate: Arc<Gate>,
 }
 
 /// Starts programs in terminals.
@@ -74,9 +79,10 @@ pub trait PtyProcess: Send + Sync {
     fn wait(&self) -> BoxFuture<'_, i32>;
 }
 
-/// Connections that have not logged in after this long are dropped.
-const LOGIN_TIME: Duration = Duration::from_secs(30);
-const CONNECTIONS_MAX: usize = 512;
+/// Connections that have not logged in after this long are dropped. On loopback, with keys: no person types.
+const LOGIN_TIME: Duration = Duration::from_secs(10);
+/// Connections in all; when a further one comes, the oldest that has not logged in makes room for it.
+const CONNECTIONS_MAX: usize = if cfg!(test) { 32 } else { 512 };
 /// How long the end of all connections may take at shutdown.
 const SHUTDOWN_TIME: Duration = Duration::from_secs(1);
 
@@ -97,6 +103,7 @@ pub async fn serve(
     let russh_config = Arc::new(russh_config(&config.host_key));
     let config = Arc::new(config);
     let mut connections = JoinSet::new();
+    let mut waiting = Waiting::default();
     let (stop, stopped) = tokio::sync::watch::channel(false);
     tokio::pin!(shutdown);
     loop {
@@ -105,12 +112,19 @@ pub async fn serve(
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
-                    if !peer.ip().is_loopback() || connections.len() >= CONNECTIONS_MAX {
+                    let full = connections.len() >= CONNECTIONS_MAX;
+                    if !peer.ip().is_loopback() || (full && !waiting.drop_oldest()) {
                         tracing::warn!("refused a connection from {peer}");
                         continue;
                     }
-                    let stopped = stopped.clone();
-                    connections.spawn(connection(stream, Arc::clone(&russh_config), Arc::clone(&config), stopped));
+                    let _ = stream.set_nodelay(true);
+                    let stream = BufReader::with_capacity(READ_AHEAD, stream);
+                    let (stream, switch) = Guarded::new(stream);
+                    let logged_in = Arc::new(AtomicBool::new(false));
+                    waiting.add(&switch, logged_in.clone());
+                    let handler = ServerHandler::new(Arc::clone(&config), logged_in.clone());
+                    let door = Door { switch, logged_in, stopped: stopped.clone() };
+                    connections.spawn(connection(stream, Arc::clone(&russh_config), handler, door));
                 }
                 Err(e) => {
                     // Out of descriptors, or a peer that is gone already: the next one may do.
@@ -126,16 +140,53 @@ pub async fn serve(
     Ok(())
 }
 
+/// Connections that have not logged in, the oldest first.
+#[derive(Default)]
+struct Waiting(VecDeque<(Weak<Switch>, Arc<AtomicBool>)>);
+
+impl Waiting {
+    fn add(&mut self, switch: &Arc<Switch>, logged_in: Arc<AtomicBool>) {
+        self.0
+            .retain(|(switch, logged_in)| waits(switch, logged_in));
+        self.0.push_back((Arc::downgrade(switch), logged_in));
+    }
+
+    /// Whether there was one to drop.
+    fn drop_oldest(&mut self) -> bool {
+        while let Some((switch, logged_in)) = self.0.pop_front() {
+            if let Some(switch) = switch.upgrade()
+                && !logged_in.load(Ordering::Acquire)
+            {
+                switch.cut();
+                return true;
+            }
+        }
+        false
+    }
+}
+
+fn waits(switch: &Weak<Switch>, logged_in: &AtomicBool) -> bool {
+    switch.strong_count() > 0 && !logged_in.load(Ordering::Acquire)
+}
+
+/// What decides that a connection ends.
+struct Door {
+    switch: Arc<Switch>,
+    logged_in: Arc<AtomicBool>,
+    stopped: tokio::sync::watch::Receiver<bool>,
+}
+
 async fn connection(
-    stream: TcpStream,
+    stream: Guarded<BufReader<TcpStream>>,
     russh_config: Arc<server::Config>,
-    config: Arc<Config>,
-    mut stopped: tokio::sync::watch::Receiver<bool>,
+    handler: ServerHandler,
+    door: Door,
 ) {
-    let _ = stream.set_nodelay(true);
-    let (stream, switch) = Guarded::new(stream);
-    let logged_in = Arc::new(AtomicBool::new(false));
-    let handler = ServerHandler::new(config, Arc::clone(&logged_in));
+    let Door {
+        switch,
+        logged_in,
+        mut stopped,
+    } = door;
     let login_by = tokio::time::Instant::now() + LOGIN_TIME;
     let begun = server::run_stream(russh_config, stream, handler);
     let mut running = match tokio::time::timeout_at(login_by, begun).await {

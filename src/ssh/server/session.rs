@@ -69,11 +69,14 @@ pub fn start(job: Job, channel: Channel<Msg>) -> io::Result<()> {
     match (&job.pty, &job.config.pty) {
         (Some((term, size)), Some(spawner)) => {
             env.insert("TERM".to_owned(), term.clone());
-            let process = spawner.spawn(&argv, &env, &job.config.cwd, *size)?;
+            let config = &job.config;
+            let process = config
+                .gate
+                .pass(|| spawner.spawn(&argv, &env, &config.cwd, *size))?;
             tokio::spawn(with_terminal(process, channel, job.handle, job.controls));
         }
         _ => {
-            let child = piped(&argv, &env, &job.config)?;
+            let child = job.config.gate.pass(|| piped(&argv, &env, &job.config))?;
             tokio::spawn(with_pipes(child, channel, job.handle, job.controls));
         }
     }

@@ -55,6 +55,7 @@ impl Local {
             ]),
             cwd: dir.path().to_owned(),
             pty: Some(Arc::new(Terminals)),
+            gate: Arc::default(),
         };
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(server::serve(listener, config, async {
@@ -130,6 +131,32 @@ async fn strangers_stay_out() {
         .await
         .expect_err("another key");
     assert_eq!(e.kind, SshErrorKind::Auth);
+}
+
+#[tokio::test]
+async fn who_does_not_log_in_makes_room_for_the_owner() {
+    let local = Local::start().await;
+    let connection = local.connect(Flow::Credited).await;
+    let mut silent = Vec::new();
+    for _ in 0..100 {
+        let address = ("127.0.0.1", local.port);
+        let stream = tokio::net::TcpStream::connect(address).await;
+        silent.push(stream.expect("accepted"));
+    }
+    // The owner gets in, and stays in.
+    let second = local.connect(Flow::Credited).await;
+    for connection in [&connection, &second] {
+        let path = local.socket();
+        let e = connection.streamlocal(path.to_str().expect("path")).await;
+        let e = e.expect_err("nobody listens");
+        assert_eq!(e.kind, SshErrorKind::NotThere);
+    }
+    // The oldest went first: its stream ends after the server's greeting.
+    let mut rest = Vec::new();
+    let mut oldest = silent.swap_remove(0);
+    let read = oldest.read_to_end(&mut rest);
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(5), read).await;
+    assert!(ended.is_ok(), "the oldest is still there");
 }
 
 #[tokio::test]

@@ -1,0 +1,69 @@
+//! EC2 as verbs use it: the provider with this person's settings and this device's key, and its tags brought
+//! into the ledger, so that a session begun on another device is known here like one's own.
+
+mod device;
+mod fleet;
+mod machine;
+
+use std::sync::Arc;
+
+use crate::config::{Config, Paths};
+use crate::error::{Error, Result};
+use crate::provision::Binaries;
+use crate::provision::ec2::{ADDRESS_SERVICE, Cidr, Ec2, Ec2Settings, SshFrom};
+use crate::ssh::Ask;
+
+pub use device::device;
+pub use fleet::{Fleet, sync};
+
+/// The provider for `region`, or the configured one.
+///
+/// # Errors
+/// No credentials, no region, a setting that cannot be: each says what to do.
+pub async fn open(
+    paths: &Paths,
+    config: &Config,
+    region: Option<&str>,
+    binaries: &Binaries,
+    ask: Arc<dyn Ask>,
+) -> Result<Ec2> {
+    let profile = config.text("profile");
+    let sdk = crate::aws::sdk_config(profile, region.or(config.text("region"))).await?;
+    let region = sdk
+        .region()
+        .map(ToString::to_string)
+        .ok_or_else(|| Error::config("no AWS region is known").hint("run `remote init`"))?;
+    let settings = Ec2Settings {
+        region,
+        vpc: None,
+        subnets: config
+            .text("ec2.subnet")
+            .map(str::to_owned)
+            .into_iter()
+            .collect(),
+        ssh_from: ssh_from(config.text("ec2.ssh_from").unwrap_or("auto"))?,
+        address_service: config
+            .text("ec2.address_service")
+            .unwrap_or(ADDRESS_SERVICE)
+            .to_owned(),
+        device: device(paths)?,
+        journal: paths.state.join("launches"),
+        binaries: binaries.clone(),
+    };
+    let reach = Arc::new(machine::OverPinned::new(ask));
+    Ok(Ec2::new(settings, &sdk, reach))
+}
+
+/// `auto`, or networks separated by commas.
+fn ssh_from(text: &str) -> Result<SshFrom> {
+    if text == "auto" {
+        return Ok(SshFrom::Auto);
+    }
+    let networks = text.split(',').map(|part| {
+        Cidr::parse(part).ok_or_else(|| {
+            Error::config(format!("`ec2.ssh_from`: \"{}\" is no network", part.trim()))
+                .hint("write `auto`, or networks such as `203.0.113.0/24`, separated by commas")
+        })
+    });
+    networks.collect::<Result<_>>().map(SshFrom::Only)
+}

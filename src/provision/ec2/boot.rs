@@ -1,0 +1,397 @@
+//! From a machine that was granted to a host that listens: its address, its login, its own host key, its
+//! volume, the binary, the host. Each stage can be done again, so that whoever comes next goes on from where
+//! the last one was interrupted.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Ec2;
+use super::calls::gone_is_good;
+use super::found::{FoundInstance, Of, foremost};
+use super::journal::Begun;
+use super::tags::{HOST_KEY, HostKey};
+use crate::model::SessionId;
+use crate::provision::ssh_host::{Manner, SshHost};
+use crate::provision::{
+    Compute, Endpoint, Launch, Login, MachineState, PinnedLogin, ProvisionError, Ran, Remote,
+    Steps, quote,
+};
+
+/// The root helper that user-data puts there.
+pub(super) const HELPER: &str = "sudo -n /usr/local/sbin/remote-root";
+/// Where the host keeps its things on a machine.
+const STATE: &str = "/work/.remote";
+/// Where binaries lie.
+const BINARIES: &str = "/work/.remote/bin";
+
+/// Until an instance has its address.
+const ADDRESS: Duration = Duration::from_secs(180);
+/// Until its sshd lets us in.
+const LOGIN: Duration = Duration::from_secs(300);
+/// Between two looks at EC2.
+const LOOK: Duration = Duration::from_secs(1);
+/// Between two knocks at port 22.
+const KNOCK: Duration = Duration::from_millis(500);
+/// While knocking, whether the instance is still there is asked so often.
+const STILL_THERE: Duration = Duration::from_secs(10);
+
+/// A session's directory on its machine.
+pub(super) fn dir(session: &SessionId) -> String {
+    format!("{STATE}/sessions/{session}")
+}
+
+impl Ec2 {
+    /// Brings a machine from whatever stage it is in to a host that listens. `fresh`: its host has never run.
+    pub(super) async fn bring_up(
+        &self,
+        begun: &mut Begun,
+        fresh: bool,
+        steps: Steps<'_>,
+    ) -> Result<Endpoint, ProvisionError> {
+        let session = begun.launch.spec.id.clone();
+        let found = self
+            .await_address(&session, begun.instance.as_deref())
+            .await?;
+        let started = Instant::now();
+        let (login, remote) = self.trusted(&found, Some(begun)).await?;
+        steps(&format!("boot {:.1} s", started.elapsed().as_secs_f64()));
+        self.mount(&found, remote.as_ref(), true).await?;
+        self.start_host(&begun.launch, fresh, login, remote, steps)
+            .await
+    }
+
+    /// Waits until the instance runs and has an address.
+    pub(super) async fn await_address(
+        &self,
+        session: &SessionId,
+        instance: Option<&str>,
+    ) -> Result<FoundInstance, ProvisionError> {
+        let until = Instant::now() + ADDRESS;
+        loop {
+            let mut found = self.calls.instances(Of::Session(session)).await?;
+            found.retain(|f| instance.is_none_or(|id| f.id == id));
+            // Not to be seen yet is not to be gone.
+            if let Some(found) = foremost(found) {
+                match (found.state, &found.address) {
+                    (MachineState::Gone, _) => return Err(died(&found)),
+                    (MachineState::Running, Some(_)) => return Ok(found),
+                    _ => {}
+                }
+            }
+            if Instant::now() >= until {
+                return Err(ProvisionError::Silent {
+                    instance: instance.unwrap_or(session.as_str()).to_owned(),
+                    what: "had no address",
+                    within: ADDRESS.as_secs(),
+                });
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// A connection to a machine whose key is its own: the one-time key is changed by who comes first.
+    pub(super) async fn trusted(
+        &self,
+        found: &FoundInstance,
+        mut begun: Option<&mut Begun>,
+    ) -> Result<(PinnedLogin, Arc<dyn Remote>), ProvisionError> {
+        let known = begun.as_ref().and_then(|b| b.host_key.clone());
+        if let HostKey::Own(_) = found.facts.host_key {
+            let login = self.login(found)?;
+            return Ok((login.clone(), self.knock(found, &login).await?));
+        }
+        let mut login = self.login(found)?;
+        let key = match known {
+            // Changed before, and the tag was never written.
+            Some(key) => key,
+            None => {
+                let first = self.knock(found, &login).await?;
+                let ran = root(
+                    first.as_ref(),
+                    "changing its host key",
+                    "rotate",
+                    Vec::new(),
+                )
+                .await?;
+                let said = String::from_utf8_lossy(&ran.stdout);
+                let key = said.lines().rev().find_map(host_key);
+                key.ok_or_else(|| ProvisionError::Answer {
+                    place: found.id.clone(),
+                    what: "changing its host key",
+                    answer: said.trim().to_owned(),
+                })?
+            }
+        };
+        if let Some(begun) = begun.as_deref_mut() {
+            begun.host_key = Some(key.clone());
+            self.journal.write(begun)?;
+        }
+        login.host_key.clone_from(&key);
+        let remote = self.knock(found, &login).await?;
+        let ids = std::slice::from_ref(&found.id);
+        let tag = [(HOST_KEY, HostKey::Own(key).to_tag())];
+        self.insist(|| self.calls.tag(ids, &tag)).await?;
+        Ok((login, remote))
+    }
+
+    /// How to log in to an instance, as its tags say.
+    pub(super) fn login(&self, found: &FoundInstance) -> Result<PinnedLogin, ProvisionError> {
+        let damaged = |why: &str| ProvisionError::NoLogin {
+            instance: found.id.clone(),
+            why: why.to_owned(),
+        };
+        let address = found.address.clone();
+        let key = found.facts.host_key.line();
+        Ok(PinnedLogin {
+            address: address.ok_or_else(|| damaged("it has no public address"))?,
+            port: 22,
+            user: Some(found.facts.login.clone())
+                .filter(|u| !u.is_empty())
+                .ok_or_else(|| damaged("its tag remote:login is gone"))?,
+            host_key: key
+                .ok_or_else(|| damaged("its tag remote:hostkey holds no key"))?
+                .to_owned(),
+            identity: self.settings.device.identity.clone(),
+        })
+    }
+
+    /// Connects, again and again until its sshd is up; a machine that another device made is shown this
+    /// device's key through EC2 Instance Connect, and then keeps it.
+    pub(super) async fn knock(
+        &self,
+        found: &FoundInstance,
+        login: &PinnedLogin,
+    ) -> Result<Arc<dyn Remote>, ProvisionError> {
+        let until = Instant::now() + LOGIN;
+        let mut look = Instant::now() + STILL_THERE;
+        let mut shown = false;
+        loop {
+            let error = match self.reach.reach(login).await {
+                Ok(remote) => {
+                    if shown {
+                        self.enrol(remote.as_ref()).await?;
+                    }
+                    return Ok(remote);
+                }
+                Err(e) => e,
+            };
+            if error.stranger && !shown {
+                self.show_key(&found.id, &login.user).await?;
+                shown = true;
+                continue;
+            }
+            if !error.wait || Instant::now() >= until {
+                return Err(ProvisionError::NoLogin {
+                    instance: found.id.clone(),
+                    why: error.message,
+                });
+            }
+            if Instant::now() >= look {
+                look = Instant::now() + STILL_THERE;
+                let now = self
+                    .calls
+                    .instances(Of::Session(&found.facts.session))
+                    .await?;
+                if let Some(now) = now.iter().find(|n| n.id == found.id)
+                    && now.state == MachineState::Gone
+                {
+                    return Err(died(now));
+                }
+            }
+            tokio::time::sleep(KNOCK).await;
+        }
+    }
+
+    /// Mounts the work volume; `new`: it may be blank.
+    async fn mount(
+        &self,
+        found: &FoundInstance,
+        remote: &dyn Remote,
+        new: bool,
+    ) -> Result<(), ProvisionError> {
+        let volume = found
+            .volume
+            .as_deref()
+            .ok_or_else(|| ProvisionError::NoLogin {
+                instance: found.id.clone(),
+                why: "it has no work volume".to_owned(),
+            })?;
+        let new = if new { " --new" } else { "" };
+        let verb = format!("mount {}{new}", quote(volume));
+        root(remote, "mounting the work volume", &verb, Vec::new())
+            .await
+            .map(drop)
+    }
+
+    async fn start_host(
+        &self,
+        launch: &Launch,
+        fresh: bool,
+        login: PinnedLogin,
+        remote: Arc<dyn Remote>,
+        steps: Steps<'_>,
+    ) -> Result<Endpoint, ProvisionError> {
+        let session = &launch.spec.id;
+        let known = !fresh && is_there(remote.as_ref(), session).await?;
+        let manner = Manner {
+            dir: Some(BINARIES),
+            shared: true,
+            login: Login::Pinned(login),
+        };
+        let host = SshHost::with(remote, self.settings.binaries.clone(), manner);
+        if known {
+            return host.start(session).await;
+        }
+        let names: Vec<&str> = launch.spec.agents.iter().map(|a| a.name.as_str()).collect();
+        // What only this device has to know stays here.
+        let launch = Launch {
+            keys: None,
+            wish: None,
+            ..launch.clone()
+        };
+        host.binary(steps).await?;
+        steps(&format!("agent {}", names.join(", ")));
+        host.launch(&launch, steps).await
+    }
+
+    /// [`Compute::start`]: goes on with a launch that was interrupted, starts a stopped machine, or a host that
+    /// has died.
+    pub(super) async fn start_machine(
+        &self,
+        session: &SessionId,
+        steps: Steps<'_>,
+    ) -> Result<Endpoint, ProvisionError> {
+        let found = foremost(self.calls.instances(Of::Session(session)).await?)
+            .ok_or_else(|| ProvisionError::NoSession(session.clone()))?;
+        match found.state {
+            MachineState::Gone => return Err(ProvisionError::NotRunning(session.clone())),
+            MachineState::Stopped => self.start_instance(&found.id).await?,
+            MachineState::Pending | MachineState::Running => {}
+        }
+        self.open_port(&found).await?;
+        if let Some(mut begun) = self.journal.read(session) {
+            begun.instance = Some(found.id.clone());
+            let endpoint = self.bring_up(&mut begun, false, steps).await?;
+            self.journal.remove(session);
+            return Ok(endpoint);
+        }
+        let found = self.await_address(session, Some(&found.id)).await?;
+        let (login, remote) = self.trusted(&found, None).await?;
+        self.mount(&found, remote.as_ref(), false).await?;
+        if !is_there(remote.as_ref(), session).await? {
+            return Err(ProvisionError::Unfinished {
+                session: session.clone(),
+                device: found.facts.device,
+            });
+        }
+        let manner = Manner {
+            dir: Some(BINARIES),
+            shared: true,
+            login: Login::Pinned(login),
+        };
+        SshHost::with(remote, self.settings.binaries.clone(), manner)
+            .start(session)
+            .await
+    }
+
+    /// [`Compute::endpoint`]: the address as it is now, with this device let in.
+    pub(super) async fn fresh_endpoint(
+        &self,
+        session: &SessionId,
+    ) -> Result<Endpoint, ProvisionError> {
+        let found = foremost(self.calls.instances(Of::Session(session)).await?)
+            .ok_or_else(|| ProvisionError::NoSession(session.clone()))?;
+        if found.state != MachineState::Running {
+            return Err(ProvisionError::NotRunning(session.clone()));
+        }
+        self.open_port(&found).await?;
+        let login = match found.facts.host_key {
+            HostKey::Once(_) => {
+                let mut begun = self.journal.read(session);
+                self.trusted(&found, begun.as_mut()).await?.0
+            }
+            _ => self.login(&found)?,
+        };
+        let dir = dir(session);
+        Ok(Endpoint {
+            login: Login::Pinned(login),
+            socket: format!("{dir}/host.sock"),
+            binary: format!("{BINARIES}/remote"),
+            dir,
+        })
+    }
+
+    async fn start_instance(&self, id: &str) -> Result<(), ProvisionError> {
+        let call = self.calls.ec2.start_instances().instance_ids(id);
+        self.calls
+            .told("ec2:StartInstances", call.send().await)
+            .await?;
+        Ok(())
+    }
+
+    pub(super) async fn stop_machine(&self, session: &SessionId) -> Result<(), ProvisionError> {
+        let found = foremost(self.calls.instances(Of::Session(session)).await?)
+            .ok_or_else(|| ProvisionError::NoSession(session.clone()))?;
+        let call = self.calls.ec2.stop_instances().instance_ids(&found.id);
+        let done = self
+            .calls
+            .told("ec2:StopInstances", call.send().await)
+            .await;
+        Ok(gone_is_good(done.map(drop))?)
+    }
+}
+
+fn died(found: &FoundInstance) -> ProvisionError {
+    let why = found.ended.as_ref().map(|(_, why)| why.clone());
+    ProvisionError::Died {
+        instance: found.id.clone(),
+        why: why.unwrap_or_default(),
+    }
+}
+
+/// A public key line, without its comment.
+fn host_key(line: &str) -> Option<String> {
+    let key = russh::keys::PublicKey::from_openssh(line.trim()).ok()?;
+    let mut words = line.split_whitespace();
+    let line = format!("{} {}", words.next()?, words.next()?);
+    (key.algorithm() == russh::keys::Algorithm::Ed25519).then_some(line)
+}
+
+/// Whether the session's host has run there before.
+async fn is_there(remote: &dyn Remote, session: &SessionId) -> Result<bool, ProvisionError> {
+    let file = quote(&format!("{}/session.json", dir(session))).clone();
+    let ran = run(remote, &format!("sudo -n test -e {file}"), Vec::new()).await?;
+    Ok(ran.status == 0)
+}
+
+/// A verb of the root helper.
+pub(super) async fn root(
+    remote: &dyn Remote,
+    what: &'static str,
+    verb: &str,
+    stdin: Vec<u8>,
+) -> Result<Ran, ProvisionError> {
+    let ran = run(remote, &format!("{HELPER} {verb}"), stdin).await?;
+    if ran.status == 0 {
+        return Ok(ran);
+    }
+    Err(ProvisionError::Remote {
+        place: remote.destination().to_owned(),
+        what,
+        status: format!("exit {}", ran.status),
+        stderr: String::from_utf8_lossy(&ran.stderr).into_owned(),
+    })
+}
+
+async fn run(remote: &dyn Remote, command: &str, stdin: Vec<u8>) -> Result<Ran, ProvisionError> {
+    let command = super::super::sh(command);
+    remote
+        .run(&command, Box::new(std::io::Cursor::new(stdin)))
+        .await
+        .map_err(|source| ProvisionError::Unreachable {
+            place: remote.destination().to_owned(),
+            source,
+        })
+}

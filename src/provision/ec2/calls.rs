@@ -1,0 +1,133 @@
+//! The clients of the AWS services used here, all of one account and region, and how their failures become
+//! errors. Each call names the action that it needs, as a policy would.
+
+use std::fmt;
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_ec2::types::{Filter, Tag};
+
+use super::errors::{AwsClass, AwsError};
+
+/// One attempt of a call may take so long; a retry carries the same client token.
+const ATTEMPT: Duration = Duration::from_secs(20);
+/// And all attempts together so long.
+const CALL: Duration = Duration::from_secs(75);
+
+/// The clients.
+#[derive(Debug, Clone)]
+pub(super) struct Calls {
+    pub ec2: aws_sdk_ec2::Client,
+    pub sts: aws_sdk_sts::Client,
+    pub connect: aws_sdk_ec2instanceconnect::Client,
+    pub region: String,
+}
+
+impl Calls {
+    pub fn new(config: &SdkConfig, region: &str) -> Self {
+        let timeouts = TimeoutConfig::builder()
+            .operation_attempt_timeout(ATTEMPT)
+            .operation_timeout(CALL)
+            .build();
+        let config = config
+            .to_builder()
+            .region(aws_config::Region::new(region.to_owned()))
+            .timeout_config(timeouts)
+            .build();
+        Self {
+            ec2: aws_sdk_ec2::Client::new(&config),
+            sts: aws_sdk_sts::Client::new(&config),
+            connect: aws_sdk_ec2instanceconnect::Client::new(&config),
+            region: region.to_owned(),
+        }
+    }
+
+    /// What `call` returned, its failure classed, and a message about permissions decoded where that is
+    /// allowed.
+    pub async fn told<T, E, R>(
+        &self,
+        call: &'static str,
+        returned: Result<T, SdkError<E, R>>,
+    ) -> Result<T, AwsError>
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+        R: fmt::Debug,
+    {
+        let error = match returned {
+            Ok(value) => return Ok(value),
+            Err(e) => AwsError::new(call, &self.region, &e),
+        };
+        tracing::debug!(call, code = error.code, message = error.message, "refused");
+        let Some(encoded) = error.encoded() else {
+            return Err(error);
+        };
+        let decoding = self.sts.decode_authorization_message();
+        match decoding.encoded_message(encoded).send().await {
+            Ok(decoded) => Err(error.decoded(decoded.decoded_message().unwrap_or_default())),
+            Err(_) => Err(error),
+        }
+    }
+
+    /// The ARN behind the credentials.
+    pub async fn identity(&self) -> Result<String, AwsError> {
+        let returned = self.sts.get_caller_identity().send().await;
+        let identity = self.told("sts:GetCallerIdentity", returned).await?;
+        Ok(identity.arn().unwrap_or_default().to_owned())
+    }
+
+    /// Writes tags, over those of the same keys.
+    pub async fn tag(&self, ids: &[String], tags: &[(&str, String)]) -> Result<(), AwsError> {
+        let returned = self
+            .ec2
+            .create_tags()
+            .set_resources(Some(ids.to_vec()))
+            .set_tags(Some(to_tags(tags)))
+            .send()
+            .await;
+        self.told("ec2:CreateTags", returned).await.map(drop)
+    }
+}
+
+/// A filter of a Describe call.
+pub(super) fn filter(name: impl Into<String>, values: &[&str]) -> Filter {
+    let values = values.iter().map(|v| (*v).to_owned()).collect();
+    Filter::builder()
+        .name(name)
+        .set_values(Some(values))
+        .build()
+}
+
+/// A filter on a tag's value.
+pub(super) fn tagged(key: &str, value: &str) -> Filter {
+    // EC2 reads `*` and `?` in a filter's value as wildcards.
+    let literal: String = value.chars().fold(String::new(), |mut text, c| {
+        if matches!(c, '*' | '?' | '\\') {
+            text.push('\\');
+        }
+        text.push(c);
+        text
+    });
+    filter(format!("tag:{key}"), &[&literal])
+}
+
+pub(super) fn to_tags(tags: &[(&str, String)]) -> Vec<Tag> {
+    tags.iter()
+        .map(|(key, value)| Tag::builder().key(*key).value(value).build())
+        .collect()
+}
+
+/// Keys and values as plain text.
+pub(super) fn from_tags(tags: &[Tag]) -> impl Iterator<Item = (&str, &str)> {
+    tags.iter()
+        .map(|t| (t.key().unwrap_or_default(), t.value().unwrap_or_default()))
+}
+
+/// Whether nothing is wrong after all: what was to go is gone.
+pub(super) fn gone_is_good(result: Result<(), AwsError>) -> Result<(), AwsError> {
+    match result {
+        Err(e) if e.class == AwsClass::Missing => Ok(()),
+        other => other,
+    }
+}

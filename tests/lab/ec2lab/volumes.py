@@ -1,0 +1,137 @@
+"""Volumes and snapshots: real bytes behind them, attached to and taken from machines that run."""
+
+from __future__ import annotations
+
+import traceback
+from typing import Any, Callable
+
+from moto.ec2.models.elastic_block_store import EBSBackend, VolumeAttachment
+
+from . import disks
+from .common import LOCK, complain, later
+from .hooks import hook, refuse
+from .machine import MACHINES
+
+
+def _machine(volume: Any) -> Any:
+    """The machine that the volume is attached to, if that runs."""
+    machine = MACHINES.get(volume.attachment.instance.id) if volume.attachment else None
+    return machine if machine and machine.alive else None
+
+
+def _later(work: Callable[[], None], what: str) -> None:
+    """Like EC2, attaching and detaching answer at once and happen then."""
+
+    def go() -> None:
+        try:
+            work()
+        except Exception:  # noqa: BLE001
+            complain(f"{what}:\n{traceback.format_exc()}")
+
+    later(go)
+
+
+def _goes_with_instance(attachment: Any) -> bool:
+    block = attachment.instance.block_device_mapping.get(attachment.device)
+    return bool(block and block.delete_on_termination)
+
+
+# moto keeps it with the instance only; DescribeVolumes shows it too.
+VolumeAttachment.delete_on_termination = property(_goes_with_instance)
+
+
+@hook(EBSBackend, "create_volume")
+def _(original: Any, backend: Any, *arguments: Any, **named: Any) -> Any:
+    volume = original(backend, *arguments, **named)
+    if volume.volume_type == "gp3":
+        volume.throughput = int(volume.throughput or 125)
+    return volume
+
+
+@hook(EBSBackend, "delete_volume")
+def _(original: Any, backend: Any, volume_id: str) -> Any:
+    volume = original(backend, volume_id)
+    disks.remove(volume_id)
+    return volume
+
+
+@hook(EBSBackend, "attach_volume")
+def _(original: Any, backend: Any, volume_id: str, instance_id: str, device: str, *more: Any, **named: Any) -> Any:
+    volume, inst = backend.get_volume(volume_id), backend.get_instance(instance_id)
+    machine = MACHINES.get(instance_id)
+    # Without a machine this is RunInstances attaching what it has made.
+    if machine:
+        _check_attach(volume, inst, device)
+    attachment = original(backend, volume_id, instance_id, device, *more, **named)
+    if machine and machine.alive:
+        attachment.status = "attaching"
+
+        def go() -> None:
+            machine.plug(volume)
+            attachment.status = "attached"
+
+        _later(go, f"attaching {volume_id}")
+    return attachment
+
+
+def _check_attach(volume: Any, inst: Any, device: str) -> None:
+    if volume.attachment:
+        raise refuse("VolumeInUse", f"{volume.id} is already attached to an instance")
+    if volume.availability_zone != inst.availability_zone:
+        raise refuse(
+            "InvalidVolume.ZoneMismatch",
+            f"The volume '{volume.id}' is not in the same availability zone as instance '{inst.id}'",
+        )
+    if inst._state.name not in ("running", "stopped"):
+        raise refuse("IncorrectState", f"Instance '{inst.id}' is not 'running'.")
+    if device in inst.block_device_mapping:
+        raise refuse(
+            "InvalidParameterValue",
+            f"Invalid value '{device}' for unixDevice. Attachment point {device} is already in use",
+        )
+
+
+@hook(EBSBackend, "detach_volume")
+def _(original: Any, backend: Any, volume_id: str, instance_id: str, device: str) -> Any:
+    volume = backend.get_volume(volume_id)
+    attachment = volume.attachment
+    if not attachment:
+        raise refuse("IncorrectState", f"Volume '{volume_id}' is in the 'available' state.")
+    machine = _machine(volume)
+    if not machine:
+        return original(backend, volume_id, attachment.instance.id, device)
+    attachment.status = "detaching"
+
+    def go() -> None:
+        machine.unplug(volume)
+        with LOCK:
+            # Its machine's end may have come first.
+            if volume.attachment:
+                original(backend, volume_id, machine.inst.id, device)
+
+    _later(go, f"detaching {volume_id}")
+    return attachment
+
+
+@hook(EBSBackend, "create_snapshot")
+def _(original: Any, backend: Any, volume_id: str, *more: Any, **named: Any) -> Any:
+    volume, snapshot = backend.get_volume(volume_id), original(backend, volume_id, *more, **named)
+    source = disks.of_volume(volume) if volume.snapshot_id else disks.find(volume.id)
+    if source:
+        machine = _machine(volume)
+        copy = lambda: disks.copy(source, snapshot.id)  # noqa: E731
+        machine.steady(copy) if machine else copy()
+    return snapshot
+
+
+@hook(EBSBackend, "modify_volume")
+def _(original: Any, backend: Any, volume_id: str, target_size: Any = None, *more: Any, **named: Any) -> Any:
+    before = backend.get_volume(volume_id)
+    if target_size and int(target_size) < int(before.size):
+        raise refuse("InvalidParameterValue", "New size cannot be smaller than existing size")
+    volume = original(backend, volume_id, target_size, *more, **named)
+    if target_size and (machine := _machine(volume)):
+        machine.grown(volume)
+    elif target_size and (path := disks.find(volume.id)):
+        disks.grow(path, int(target_size))
+    return volume
