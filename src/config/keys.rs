@@ -151,6 +151,7 @@ pub const KEYS: &[Key] = &[
         "What an hour of a machine may cost that is chosen by its task alone",
     )
     .default("$1.00"),
+    key(
         "ec2.image",
         Shape::Text,
         "REMOTE_EC2_IMAGE",
