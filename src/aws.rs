@@ -120,6 +120,12 @@ impl ProvideCredentials for Primed {
     }
 }
 
+/// The region that the environment or the profile names.
+pub async fn region(profile: Option<&str>) -> Option<String> {
+    let region = environment_or_profile(profile).region().await;
+    region.map(|r| r.to_string())
+}
+
 /// The region's places on this machine.
 fn environment_or_profile(profile: Option<&str>) -> RegionProviderChain {
     let mut region = ProfileFileRegionProvider::builder();

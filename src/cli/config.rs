@@ -89,6 +89,13 @@ fn show(ctx: &Ctx, json: bool) -> Result<ExitCode> {
             Config::file(&ctx.paths).display().to_string().into(),
         ]);
     }
+    for rule in config.auto_rules() {
+        table.row(vec![
+            format!("auto.rules \"{}\"", rule.pattern).into(),
+            rule.instance.clone().into(),
+            rule.origin.to_string().into(),
+        ]);
+    }
     table.print(&ctx.ui)?;
     ctx.ui.line("")?;
     let mut table = Table::new(&["AGENT", "COMMAND", "SOURCE"]);
@@ -133,7 +140,20 @@ fn as_json(config: &Config) -> Json {
             (name.to_owned(), value)
         })
         .collect();
-    json!({ "settings": settings, "agents": agents, "host_binaries": config.host_binaries() })
+    let rules: Vec<Json> = config
+        .auto_rules()
+        .iter()
+        .map(|rule| {
+            let source = rule.origin.to_string();
+            json!({ "match": rule.pattern, "instance": rule.instance, "source": source })
+        })
+        .collect();
+    json!({
+        "settings": settings,
+        "agents": agents,
+        "host_binaries": config.host_binaries(),
+        "auto_rules": rules,
+    })
 }
 
 fn check(ctx: &Ctx) -> Result<ExitCode> {

@@ -1,6 +1,7 @@
 //! The command line: one verb per file, its help text the doc comment of its `Args`. Nothing here decides
 //! what a verb means; that is in client/ and host/. A verb is one line in each of three places below.
 
+mod alert;
 mod aliases;
 pub mod allow;
 mod attach;
@@ -8,6 +9,7 @@ mod call;
 pub mod complete;
 mod completions;
 mod config;
+mod cost;
 mod cp;
 mod ctx;
 mod dispatch;
@@ -19,6 +21,7 @@ mod host;
 mod init;
 mod kill;
 mod logs;
+mod prices;
 mod prune;
 mod rename;
 mod replay;
@@ -101,6 +104,9 @@ pub enum Verb {
     SshConfig(ssh_config::Args),
     Cp(cp::Args),
     Forward(forward::Args),
+    Cost(cost::Args),
+    Prices(prices::Args),
+    Alert(alert::Args),
     Init(init::Args),
     Config(config::Args),
     Doctor(doctor::Args),
@@ -146,6 +152,9 @@ impl Verb {
             Self::SshConfig(args) => ssh_config::run(args, ctx).await,
             Self::Cp(args) => cp::run(args, ctx).await,
             Self::Forward(args) => forward::run(args, ctx).await,
+            Self::Cost(args) => cost::run(args, ctx).await,
+            Self::Prices(args) => prices::run(args, ctx).await,
+            Self::Alert(args) => alert::run(args, ctx).await,
             Self::Host(args) => host::run(args, ctx).await,
             Self::Init(args) => init::run(args, ctx).await,
             Self::Config(args) => config::run(args, ctx).await,

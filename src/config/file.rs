@@ -1,6 +1,8 @@
 //! Reads one TOML text into settings and agents. Every complaint names file and line, and all of them are
 //! found in one go.
 
+mod rules;
+
 use std::path::Path;
 
 use toml::Spanned;
@@ -72,7 +74,9 @@ impl Reader<'_> {
                 self.agents(config, value);
             } else if full == "host.binaries" && self.scope != Scope::Repo {
                 self.binaries(config, value);
-            } else if prefix.is_empty() && matches!(full.as_str(), "ssh" | "host") {
+            } else if full == "auto.rules" && self.scope != Scope::Repo {
+                self.rules(config, value);
+            } else if prefix.is_empty() && matches!(full.as_str(), "ssh" | "host" | "auto") {
                 match value.get_ref().as_table() {
                     Some(inner) => self.table(config, inner, &format!("{full}.")),
                     None => self.wrong(at, &full, &format!("a table `[{full}]`"), value),
@@ -96,7 +100,8 @@ impl Reader<'_> {
             return;
         }
         let parsed = match (key.shape, value.get_ref()) {
-            (Shape::Count(_), DeValue::Integer(n)) => key.shape.parse(n.as_str()),
+            (Shape::Count(_) | Shape::Money, DeValue::Integer(n)) => key.shape.parse(n.as_str()),
+            (Shape::Money, DeValue::Float(n)) => key.shape.parse(n.as_str()),
             (Shape::Count(_), _) | (_, DeValue::Integer(_)) => Err(String::new()),
             (shape, other) => match other.as_str() {
                 Some(text) => shape.parse(text),

@@ -138,6 +138,20 @@ pub const KEYS: &[Key] = &[
     )
     .in_repo(),
     key(
+        "auto.family",
+        Shape::Text,
+        "REMOTE_AUTO_FAMILY",
+        "The family of EC2 types from which a machine is chosen by its task",
+    )
+    .default("m6i"),
+    key(
+        "auto.max_price",
+        Shape::Money,
+        "REMOTE_AUTO_MAX_PRICE",
+        "What an hour of a machine may cost that is chosen by its task alone",
+    )
+    .default("$1.00"),
+    key(
         "ec2.image",
         Shape::Text,
         "REMOTE_EC2_IMAGE",

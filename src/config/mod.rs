@@ -10,6 +10,7 @@ mod file;
 mod keys;
 mod machine;
 mod paths;
+mod rules;
 mod settings;
 mod value;
 
@@ -20,5 +21,6 @@ pub use edit::set_in_file;
 pub use keys::{KEYS, Key, meant_variable};
 pub use machine::{MACHINE_FILE, MachineFile, WORK};
 pub use paths::{Paths, SessionDir};
+pub use rules::AutoRule;
 pub use settings::{Config, Problem, REPO_FILE};
 pub use value::{Origin, Shape, Value, parse_duration};

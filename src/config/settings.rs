@@ -7,9 +7,9 @@ use std::time::Duration;
 use super::agents::BUILT_IN;
 use super::file::{self, Scope};
 use super::keys::{self, KEYS, Key};
-use super::{AgentDef, Origin, Paths, RepoCommands, Value};
+use super::{AgentDef, AutoRule, Origin, Paths, RepoCommands, Value};
 use crate::error::{Error, Result};
-use crate::model::Mode;
+use crate::model::{Mode, Money};
 
 /// A repository's own file, found from the current directory up to the top of the work tree.
 pub const REPO_FILE: &str = ".remote.toml";
@@ -20,6 +20,7 @@ pub struct Config {
     values: BTreeMap<&'static str, (Value, Origin)>,
     pub(super) agents: BTreeMap<String, AgentDef>,
     pub(super) binaries: BTreeMap<String, PathBuf>,
+    pub(super) rules: Vec<AutoRule>,
     repo_file: Option<PathBuf>,
 }
 
@@ -38,6 +39,7 @@ impl Default for Config {
             values: BTreeMap::new(),
             agents: BTreeMap::new(),
             binaries: BTreeMap::new(),
+            rules: Vec::new(),
             repo_file: None,
         };
         for key in KEYS {
@@ -275,6 +277,24 @@ impl Config {
     /// Host binaries for other systems: `[host.binaries]`, the system's name to the file.
     pub fn host_binaries(&self) -> &BTreeMap<String, PathBuf> {
         &self.binaries
+    }
+
+    /// The family from which a machine is chosen by its task.
+    pub fn auto_family(&self) -> &str {
+        self.text("auto.family").unwrap_or("m6i")
+    }
+
+    /// What an hour of a machine may cost that is chosen by its task alone.
+    pub fn auto_max_price(&self) -> Money {
+        match self.get("auto.max_price") {
+            Some((Value::Money(amount), _)) => *amount,
+            _ => Money::micros(1_000_000),
+        }
+    }
+
+    /// Which task gets which machine, in the order in which they are tried.
+    pub fn auto_rules(&self) -> &[AutoRule] {
+        &self.rules
     }
 
     /// The commands that the repository's file wants to run.

@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::model::Money;
+
 /// Longer than any session is meant to live; a slip of the finger (`10years`) is an error, not a bill.
 const LONGEST: Duration = Duration::from_secs(366 * 86_400);
 
@@ -16,6 +18,8 @@ pub enum Shape {
     Duration,
     /// A whole number up to this.
     Count(u32),
+    /// US dollars: `2usd`, `$2`, `0.50`.
+    Money,
 }
 
 /// A value of a key.
@@ -24,6 +28,7 @@ pub enum Value {
     Text(String),
     Duration(Duration),
     Count(u32),
+    Money(Money),
 }
 
 /// Where a value came from, lowest layer first.
@@ -46,6 +51,7 @@ impl Shape {
             Self::Choice(words) => format!("one of \"{}\"", words.join("\", \"")),
             Self::Duration => "a time such as \"90m\" or \"1h 30m\"".to_owned(),
             Self::Count(most) => format!("a whole number from 0 to {most}"),
+            Self::Money => "an amount of dollars such as \"2usd\" or \"0.50\"".to_owned(),
         }
     }
 
@@ -71,6 +77,7 @@ impl Shape {
                 .filter(|n| *n <= most)
                 .map(Value::Count)
                 .ok_or_else(wrong),
+            Self::Money => text.parse().map(Value::Money).map_err(|_| wrong()),
         }
     }
 }
@@ -97,6 +104,7 @@ impl fmt::Display for Value {
             Self::Text(text) => f.write_str(text),
             Self::Duration(time) => humantime::format_duration(*time).fmt(f),
             Self::Count(n) => n.fmt(f),
+            Self::Money(amount) => amount.fmt(f),
         }
     }
 }

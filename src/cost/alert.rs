@@ -14,8 +14,8 @@ use super::told;
 use crate::error::{Error, Result};
 use crate::model::Money;
 
+use wanted::{Compared, Kind, Wanted};
 pub use wanted::{FORECAST_DAYS, OWNER_TAG};
-use wanted::{Kind, Wanted};
 
 /// Where the topic lies, and the budgets' only endpoint.
 const REGION: &str = "us-east-1";
@@ -114,12 +114,28 @@ impl Alerts {
             let limit = kind.limit(daily);
             let name = budget.budget_name().to_owned();
             let period = kind.period();
-            if self.is_as_wanted(&budget, kind).await? {
-                steps(format!("{period} budget {name} is at {limit}"));
-                continue;
+            match self.compare(&budget, kind).await? {
+                Compared::Same => {
+                    steps(format!("{period} budget {name} is at {limit}"));
+                    continue;
+                }
+                Compared::OtherLimit => {
+                    self.budgets
+                        .update_budget()
+                        .account_id(&self.who.account)
+                        .new_budget(budget)
+                        .send()
+                        .await
+                        .map_err(|e| refused("budgets:ModifyBudget", &told(&e)))?;
+                    steps(format!("{period} budget {name}, now of {limit}"));
+                    continue;
+                }
+                // Somebody changed it by hand: made anew, with its notifications and subscribers.
+                Compared::Other => {
+                    self.delete_budget(&name).await?;
+                }
+                Compared::Missing => {}
             }
-            // Made anew rather than changed: then its notifications and subscribers are right too.
-            self.delete_budget(&name).await?;
             let tag = ResourceTag::builder()
                 .key(OWNER_TAG)
                 .value(&self.who.arn)
@@ -268,14 +284,11 @@ impl Alerts {
         }
     }
 
-    async fn is_as_wanted(&self, wanted: &Budget, kind: Kind) -> Result<bool> {
+    async fn compare(&self, wanted: &Budget, kind: Kind) -> Result<Compared> {
         let Some(there) = self.budget(wanted.budget_name()).await? else {
-            return Ok(false);
+            return Ok(Compared::Missing);
         };
-        if !wanted::same(&there, wanted) {
-            return Ok(false);
-        }
-        let told_of = self
+        let notifications = self
             .budgets
             .describe_notifications_for_budget()
             .account_id(&self.who.account)
@@ -283,7 +296,11 @@ impl Alerts {
             .send()
             .await
             .map_err(|e| refused("budgets:ViewBudget", &told(&e)))?;
-        Ok(wanted::same_notifications(told_of.notifications(), kind))
+        let same = wanted::same_notifications(notifications.notifications(), kind);
+        Ok(match wanted::compare(&there, wanted) {
+            Compared::Same | Compared::OtherLimit if !same => Compared::Other,
+            compared => compared,
+        })
     }
 
     async fn delete_budget(&self, name: &str) -> Result<bool> {

@@ -297,11 +297,34 @@ impl Prices {
             .collect()
     }
 
-    /// Forgets what was told of `region`, so that AWS is asked again; the types that were known.
-    pub fn forget(&self, region: &str) -> Vec<String> {
-        let known = self.cache.read(region);
-        self.cache.write(region, &cache::Region::default());
-        known.on_demand.into_keys().collect()
+    /// Asks AWS again for what was known of `region` and for `also`; tells how many types AWS priced, and why
+    /// not all. What was known stays as an estimate where AWS does not answer.
+    pub async fn refresh(
+        &self,
+        region: &str,
+        also: &[&str],
+        now: Millis,
+    ) -> (usize, Option<String>) {
+        let mut known = self.cache.read(region);
+        for told in known.on_demand.values_mut() {
+            told.at = 0;
+        }
+        if let Some(told) = &mut known.gib_month {
+            told.at = 0;
+        }
+        known.spot.clear();
+        known.list_refused = None;
+        known.spot_refused = None;
+        self.cache.write(region, &known);
+        let mut names: Vec<&str> = known.on_demand.keys().map(String::as_str).collect();
+        names.extend(also);
+        names.sort_unstable();
+        names.dedup();
+        let quotes = self.on_demand(&names, region, now).await;
+        self.gib_month(region, now).await;
+        let told = quotes.iter().filter(|q| q.certainty == Certainty::Exact);
+        let why = quotes.iter().find_map(|q| q.why.clone());
+        (told.count(), why)
     }
 
     fn no_answer(&self, who: &str) -> String {

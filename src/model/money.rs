@@ -53,6 +53,11 @@ impl Money {
         Self(self.0.saturating_sub(other.0))
     }
 
+    /// With all its places, two at least: `$0.0208`. For prices, where [`Display`](fmt::Display) is for sums.
+    pub fn exact(self) -> String {
+        told(self.0)
+    }
+
     /// `self` so many times.
     pub const fn times(self, n: u64) -> Self {
         Self(self.0.saturating_mul(n))
@@ -86,17 +91,16 @@ impl fmt::Display for Money {
         while self.0 > 0 && self.0 < 10 * unit && unit > 1 {
             unit /= 10;
         }
-        let rounded = self.0.saturating_add(unit / 2) / unit * unit;
-        let fraction = format!("{:06}", rounded % MICRO);
-        // No trailing zeros beyond the cents.
-        let kept = fraction.trim_end_matches('0').len().max(2);
-        let text = format!(
-            "${}.{}",
-            rounded / MICRO,
-            fraction.get(..kept).unwrap_or("00")
-        );
-        f.pad(&text)
+        f.pad(&told(self.0.saturating_add(unit / 2) / unit * unit))
     }
+}
+
+/// No trailing zeros beyond the cents.
+fn told(micros: u64) -> String {
+    let fraction = format!("{:06}", micros % MICRO);
+    let kept = fraction.trim_end_matches('0').len().max(2);
+    let places = fraction.get(..kept).unwrap_or("00");
+    format!("${}.{places}", micros / MICRO)
 }
 
 impl FromStr for Money {
@@ -193,6 +197,7 @@ mod tests {
         ] {
             assert_eq!(Money::micros(micros).to_string(), text);
         }
+        assert_eq!(Money::micros(20_800).exact(), "$0.0208");
         assert_eq!(format!("{:>7}", Money::micros(380_000)), "  $0.38");
         assert_eq!(Certainty::AtMost.of(Money::micros(380_000)), "≤$0.38");
     }

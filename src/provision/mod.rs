@@ -6,6 +6,7 @@ pub mod ec2;
 mod error;
 mod local;
 mod program;
+pub mod sizing;
 mod ssh_host;
 mod unit;
 mod upload;

@@ -6,6 +6,7 @@ mod common;
 
 mod allow;
 mod config;
+mod cost;
 mod dispatch;
 mod doctor;
 mod frame;
@@ -21,8 +22,8 @@ fn no_test_file_is_forgotten() {
     common::assert_all_modules(
         "tests/cli",
         &[
-            "allow", "config", "dispatch", "doctor", "frame", "init", "man", "over_ssh", "session",
-            "shells", "watch",
+            "allow", "config", "cost", "dispatch", "doctor", "frame", "init", "man", "over_ssh",
+            "session", "shells", "watch",
         ],
     );
 }

@@ -7,6 +7,7 @@ mod common;
 
 mod api;
 mod boxes;
+mod cost;
 mod guest;
 mod harness;
 mod hooks;
@@ -16,6 +17,6 @@ mod vms;
 fn every_file_is_a_module() {
     common::assert_all_modules(
         "tests/lab",
-        &["api", "boxes", "guest", "harness", "hooks", "vms"],
+        &["api", "boxes", "cost", "guest", "harness", "hooks", "vms"],
     );
 }

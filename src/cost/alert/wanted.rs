@@ -173,15 +173,30 @@ impl Wanted {
     }
 }
 
-/// Whether a budget that is there is the one that is wanted, as far as we set it.
-pub fn same(there: &Budget, wanted: &Budget) -> bool {
+/// What is to be done about a budget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compared {
+    Missing,
+    Same,
+    OtherLimit,
+    Other,
+}
+
+/// A budget that is there with the one that is wanted, as far as we set it.
+pub fn compare(there: &Budget, wanted: &Budget) -> Compared {
     let limit = |b: &Budget| {
         let amount = b.budget_limit()?.amount().parse().ok();
         amount.map(Money::from_dollars)
     };
     #[expect(deprecated, reason = "as where it is set")]
     let filters = there.cost_filters() == wanted.cost_filters();
-    filters && limit(there) == limit(wanted) && there.time_unit() == wanted.time_unit()
+    if !filters || there.time_unit() != wanted.time_unit() {
+        Compared::Other
+    } else if limit(there) == limit(wanted) {
+        Compared::Same
+    } else {
+        Compared::OtherLimit
+    }
 }
 
 pub fn same_notifications(there: &[Notification], kind: Kind) -> bool {
@@ -258,9 +273,10 @@ mod tests {
         let monthly = me.budget(Kind::Monthly, Money::micros(5_000_000))?;
         assert_eq!(daily.budget_limit().map(|l| l.amount()), Some("5.00"));
         assert_eq!(monthly.budget_limit().map(|l| l.amount()), Some("150.00"));
-        assert!(same(&daily, &daily.clone()) && !same(&daily, &monthly));
+        assert_eq!(compare(&daily, &daily), Compared::Same);
+        assert_eq!(compare(&daily, &monthly), Compared::Other);
         let other = me.budget(Kind::Daily, Money::micros(6_000_000))?;
-        assert!(!same(&daily, &other));
+        assert_eq!(compare(&daily, &other), Compared::OtherLimit);
         Ok(())
     }
 }

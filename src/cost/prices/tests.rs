@@ -155,12 +155,13 @@ async fn aws_is_asked_once_a_week() {
         .one("m6i.large", "eu-west-1", NOW + 8 * DAY)
         .await;
     assert_eq!(place.asked(), 2);
-    assert_eq!(place.prices.forget("eu-west-1"), ["m6i.large"]);
-    place
+    let refreshed = place
         .prices
-        .one("m6i.large", "eu-west-1", NOW + 8 * DAY)
-        .await;
-    assert_eq!(place.asked(), 3);
+        .refresh("eu-west-1", &["x9.huge"], NOW + 8 * DAY);
+    let none = "AWS's list has no x9.huge in eu-west-1".to_owned();
+    assert_eq!(refreshed.await, (1, Some(none)));
+    // Two types and gp3.
+    assert_eq!(place.asked(), 5);
     let volume = place.prices.gib_month("eu-west-1", NOW).await;
     assert_eq!(
         (volume.price, volume.certainty),
