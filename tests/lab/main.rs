@@ -6,16 +6,20 @@
 mod common;
 
 mod api;
+mod boot;
 mod boxes;
 mod guest;
 mod harness;
 mod hooks;
+mod rented;
 mod vms;
 
 #[test]
 fn every_file_is_a_module() {
     common::assert_all_modules(
         "tests/lab",
-        &["api", "boxes", "guest", "harness", "hooks", "vms"],
+        &[
+            "api", "boot", "boxes", "guest", "harness", "hooks", "rented", "vms",
+        ],
     );
 }
