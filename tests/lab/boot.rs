@@ -181,7 +181,7 @@ async fn agents_run_as_their_own_user_and_the_machine_ends_with_its_session() {
                 .contains("\"lost\"")
     });
     assert_eq!(
-        rented.told("pgrep -c -f 'sleep 7373' || true"),
+        rented.told("pgrep -c -f '[s]leep 7373' || true"),
         "0",
         "nothing of it is left"
     );

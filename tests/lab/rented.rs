@@ -1,5 +1,6 @@
 //! A machine as `remote` rents it: launched with the real user-data, reached by stock ssh as its login user.
 
+use std::io::Read;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -259,12 +260,16 @@ fn user_data(keys: &Keys, session: &SessionId, deadline: Millis, wish: &Wish) ->
     let rendered = rendered.expect("user-data");
     let mut text = String::new();
     let mut unpack = flate2::read::GzDecoder::new(rendered.as_slice());
-    std::io::Read::read_to_string(&mut unpack, &mut text).expect("gzip");
+    unpack.read_to_string(&mut text).expect("gzip");
     let changed = (wish.change)(text.clone());
     if changed == text {
         rendered
     } else {
-        changed.into_bytes()
+        let mut packed =
+            flate2::read::GzEncoder::new(changed.as_bytes(), flate2::Compression::best());
+        let mut bytes = Vec::new();
+        packed.read_to_end(&mut bytes).expect("gzip");
+        bytes
     }
 }
 
@@ -285,7 +290,10 @@ impl Tunnel {
             .arg(format!("{}:{socket}", path.display()))
             .stdin(Stdio::null());
         let ssh = ssh.spawn().expect("ssh");
-        await_true("the tunnel", SOON, || path.exists());
+        // It is there a moment before anybody listens.
+        await_true("the tunnel", SOON, || {
+            std::os::unix::net::UnixStream::connect(&path).is_ok()
+        });
         Self {
             ssh,
             path,
