@@ -6,17 +6,21 @@
 mod common;
 
 mod api;
+mod boot;
 mod boxes;
 mod cost;
 mod guest;
 mod harness;
 mod hooks;
+mod rented;
 mod vms;
 
 #[test]
 fn every_file_is_a_module() {
     common::assert_all_modules(
         "tests/lab",
-        &["api", "boxes", "cost", "guest", "harness", "hooks", "vms"],
+        &[
+            "api", "boot", "boxes", "cost", "guest", "harness", "hooks", "rented", "vms",
+        ],
     );
 }
