@@ -142,6 +142,9 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
     let registry = Registry::open(&ctx.paths)?;
     // What is wrong there is better said before anything runs.
     How::configured(ctx)?;
+    if args.machine.dry_run {
+        return args.rehearse(ctx).await;
+    }
     let (started, agents) = match &args.into {
         Some(into) => args.join(ctx, &registry, into).await?,
         None => args.begin(ctx, &registry).await?,
@@ -249,6 +252,25 @@ impl Args {
             .collect()
     }
 
+    /// Says what would be rented, and rents nothing.
+    async fn rehearse(&self, ctx: &Ctx) -> Result<ExitCode> {
+        let place = self.place(ctx)?;
+        if !matches!(place, Place::Ec2(_)) {
+            return Err(Error::user(format!(
+                "nothing is rented on provider `{}`",
+                place.provider()
+            ))
+            .hint("leave out `--dry-run`, or say `--provider ec2`"));
+        }
+        let task = self.task_text(ctx)?;
+        let agents = self.specs(ctx, place.provider(), task.as_deref())?;
+        let ends = self.ends(ctx, true)?;
+        let text = task.unwrap_or_else(|| self.what());
+        let plan = self.machine.plan(ctx, &text, self.agents).await?;
+        machine::tell(ctx, &plan, &ends, &agents, self.json)?;
+        Ok(ExitCode::SUCCESS)
+    }
+
     async fn begin(&self, ctx: &Ctx, registry: &Registry) -> Result<(Started, Vec<u32>)> {
         let place = self.place(ctx)?;
         let ends = self.ends(ctx, matches!(place, Place::Ec2(_)))?;
@@ -262,18 +284,29 @@ impl Args {
             ctx.ui
                 .note("This runs on this machine; `remote init` moves it to the cloud.");
         }
-        let wish = match &place {
-            Place::Ec2(_) => Some(self.machine.wish(ctx)?),
+        let text = task.clone().unwrap_or_else(|| self.what());
+        let plan = match &place {
+            Place::Ec2(_) => Some(self.machine.plan(ctx, &text, self.agents).await?),
             Place::Local | Place::Ssh { .. } => self.machine.none().map(|()| None)?,
         };
+        let ttl = ends
+            .deadline
+            .map(|d| d.saturating_sub(now_ms()).div_ceil(1000));
+        if let Some(plan) = &plan {
+            let line = plan.line(ttl.map(Duration::from_secs));
+            ctx.ui.note(format!("  sizing    {line}"));
+        }
         let order = Order {
             id: fresh_id(registry)?,
             name: self.name.clone(),
-            task: task.unwrap_or_else(|| self.what()),
+            task: text,
             place,
             ends,
             agents,
-            wish,
+            wish: plan.as_ref().map(|p| p.wish.clone()),
+            microusd_per_hour: plan
+                .as_ref()
+                .map_or(0, |p| p.rate.hour_at_most().as_micros()),
             budget_microusd: self.machine.budget_microusd(),
         };
         let stages = Stages::new(ctx.ui);

@@ -61,6 +61,8 @@ pub struct Order {
     pub agents: Vec<AgentSpec>,
     /// What to rent, where a machine is rented.
     pub wish: Option<MachineWish>,
+    /// What an hour of it costs at most, volumes and address included.
+    pub microusd_per_hour: u64,
     pub budget_microusd: Option<u64>,
 }
 
@@ -117,7 +119,7 @@ pub async fn start(
         created: now,
         ends: order.ends,
         agents: order.agents,
-        price_microusd_per_hour: 0,
+        price_microusd_per_hour: order.microusd_per_hour,
         budget_microusd: order.budget_microusd,
     };
     let keys = match order.place {

@@ -4,6 +4,7 @@
 mod words;
 
 use crate::config::AutoRule;
+use crate::error::Error;
 use crate::model::{Money, Shape};
 
 pub use words::{Weight, weight};
@@ -68,6 +69,24 @@ pub enum SizingError {
     },
     #[error("every type of {family} costs more than {max_price} an hour (auto.max_price)")]
     TooDear { family: String, max_price: Money },
+}
+
+impl From<SizingError> for Error {
+    fn from(e: SizingError) -> Self {
+        let error = Self::user(e.to_string());
+        match e {
+            SizingError::Unknown {
+                near: Some(near), ..
+            } => error.hint(format!("did you mean `{near}`?")),
+            SizingError::Unknown { .. } | SizingError::Family(_) => {
+                error.hint("run `remote prices m6i c7i` to see types and their prices")
+            }
+            SizingError::TooLarge { .. } => error.hint("name a type with `--instance`"),
+            SizingError::TooDear { .. } => {
+                error.hint("name a type with `--instance`, or raise `auto.max_price`")
+            }
+        }
+    }
 }
 
 /// Chooses among `shapes`: all types there are, with their prices where the machine is to be.

@@ -1,14 +1,18 @@
 //! The flags that say which machine is rented, and what they come to together with the configuration.
 
+use std::time::Duration;
+
 use clap::Args;
+use serde::Serialize;
 
+use crate::aws::region;
 use crate::cli::Ctx;
+use crate::client::cloud::{Plan, Wanted, plan};
 use crate::error::{Error, Result};
-use crate::model::Money;
+use crate::model::{AgentSpec, Certainty, Ends, Money, now_ms};
 use crate::provision::MachineWish;
+use crate::provision::sizing::parse_size;
 
-/// What a task is given that nobody has sized.
-const DEFAULT_TYPE: &str = "m6i.large";
 const GIB: u64 = 1 << 30;
 /// EBS volumes end here.
 const DISK: std::ops::RangeInclusive<u64> = 1..=65_536;
@@ -20,6 +24,12 @@ pub struct MachineArgs {
     /// The EC2 instance type, such as m6i.4xlarge
     #[arg(long, value_name = "TYPE", conflicts_with = "into")]
     pub instance: Option<String>,
+    /// At least this much memory, such as 64gb
+    #[arg(long, value_name = "SIZE", conflicts_with_all = ["into", "instance"])]
+    pub memory: Option<String>,
+    /// At least so many vCPUs
+    #[arg(long, value_name = "COUNT", conflicts_with_all = ["into", "instance"])]
+    pub cpu: Option<u32>,
     /// The size of the work volume, such as 50gb
     #[arg(long, value_name = "SIZE", conflicts_with = "into")]
     pub disk: Option<String>,
@@ -44,6 +54,9 @@ pub struct MachineArgs {
     /// End the session before it has cost more than this, such as 2usd
     #[arg(long, value_name = "USD", conflicts_with = "into")]
     pub budget: Option<Money>,
+    /// Say what would be rented and what it costs, and rent nothing
+    #[arg(long, conflicts_with = "into")]
+    pub dry_run: bool,
     /// The image: ubuntu-24.04, debian-12, amazon-linux-2023, ami-… or resolve:ssm:…
     #[arg(long, value_name = "IMAGE", conflicts_with = "into")]
     pub image: Option<String>,
@@ -59,6 +72,8 @@ impl MachineArgs {
     fn given(&self) -> Vec<&'static str> {
         [
             ("--instance", self.instance.is_some()),
+            ("--memory", self.memory.is_some()),
+            ("--cpu", self.cpu.is_some()),
             ("--disk", self.disk.is_some()),
             ("--region", self.region.is_some()),
             ("--az", self.az.is_some()),
@@ -67,6 +82,7 @@ impl MachineArgs {
             ("--max-price", self.max_price.is_some()),
             ("--budget", self.budget.is_some()),
             ("--image", self.image.is_some()),
+            ("--dry-run", self.dry_run),
         ]
         .into_iter()
         .filter_map(|(name, given)| given.then_some(name))
@@ -87,26 +103,51 @@ impl MachineArgs {
         }
     }
 
-    /// What is to be rented.
+    /// What is to be rented, chosen by the task where nobody said it, and what it costs.
     ///
     /// # Errors
-    /// A value that cannot be.
-    pub fn wish(&self, ctx: &Ctx) -> Result<MachineWish> {
+    /// A value that cannot be, or a machine that costs more than is allowed.
+    pub async fn plan(&self, ctx: &Ctx, task: &str, agents: u32) -> Result<Plan> {
         let config = &ctx.config;
-        let instance = self.instance.as_deref().or(config.text("instance"));
         let disk = self.disk.as_deref().or(config.text("ec2.disk"));
         let image = self.image.as_deref().or(config.text("ec2.image"));
-        Ok(MachineWish {
-            instance_type: instance.unwrap_or(DEFAULT_TYPE).to_owned(),
-            zone: self.az.clone(),
-            spot: self.spot,
-            max_microusd_per_hour: self.max_price.map(Money::as_micros),
-            other_sizes: self.or_larger,
-            on_demand_too: self.or_on_demand,
-            disk_gib: gib(disk.unwrap_or("20gb"))?,
-            image: image.unwrap_or("ubuntu-24.04").to_owned(),
-            sudo: config.text("ec2.sudo") != Some("no"),
-        })
+        let sized = |flag: &str, text: &str| {
+            parse_size(text).map_err(|why| Error::user(format!("{flag}: {why}")))
+        };
+        let memory = self.memory.as_deref().map(|m| sized("--memory", m));
+        // `--memory` and `--cpu` are said for this task, the configuration for all.
+        let said = self.memory.is_some() || self.cpu.is_some();
+        let instance = match &self.instance {
+            Some(name) => Some(name.as_str()),
+            None if said => None,
+            None => config.text("instance"),
+        };
+        let region = match self.region.as_deref().or(config.text("region")) {
+            Some(region) => region.to_owned(),
+            None => region(config.text("profile")).await.ok_or_else(|| {
+                Error::config("no AWS region is set")
+                    .hint("run `remote init`, or say `--region eu-west-1`")
+            })?,
+        };
+        let wanted = Wanted {
+            region,
+            task: task.to_owned(),
+            agents,
+            memory_mib: memory.transpose()?.map(|bytes| bytes >> 20),
+            vcpus: self.cpu,
+            wish: MachineWish {
+                instance_type: instance.unwrap_or_default().to_owned(),
+                zone: self.az.clone(),
+                spot: self.spot,
+                max_microusd_per_hour: self.max_price.map(Money::as_micros),
+                other_sizes: self.or_larger,
+                on_demand_too: self.or_on_demand,
+                disk_gib: gib(sized("--disk", disk.unwrap_or("20gb"))?)?,
+                image: image.unwrap_or("ubuntu-24.04").to_owned(),
+                sudo: config.text("ec2.sudo") != Some("no"),
+            },
+        };
+        plan(&ctx.paths, config, wanted, now_ms()).await
     }
 
     pub fn budget_microusd(&self) -> Option<u64> {
@@ -114,25 +155,58 @@ impl MachineArgs {
     }
 }
 
-/// `50gb`, `64GiB`, `1tb`, or a bare number of GiB.
-fn gib(text: &str) -> Result<u32> {
-    let wrong = || {
-        Error::user(format!("\"{text}\" is no size of a volume"))
-            .hint("say for example `50gb`; EBS volumes have 1 to 65536 GiB")
-    };
-    let lower = text.trim().to_lowercase();
-    let digits = lower.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = match &lower[digits.len()..] {
-        "" | "g" | "gb" | "gib" => GIB,
-        "t" | "tb" | "tib" => GIB << 10,
-        _ => return Err(wrong()),
-    };
-    let number: u64 = digits.trim().parse().map_err(|_| wrong())?;
-    let gib = number.checked_mul(unit / GIB).ok_or_else(wrong)?;
-    if !DISK.contains(&gib) {
-        return Err(wrong());
+/// What `--dry-run --json` prints.
+#[derive(Debug, Serialize)]
+struct Told<'a> {
+    machine: &'a MachineWish,
+    why: &'a str,
+    microusd_per_hour: Money,
+    microusd_at_most: Option<Money>,
+    estimate: bool,
+    agents: usize,
+}
+
+/// Prints a plan that is not carried out.
+pub fn tell(ctx: &Ctx, plan: &Plan, ends: &Ends, agents: &[AgentSpec], json: bool) -> Result<()> {
+    let ttl = ends.deadline.map(|d| d.saturating_sub(now_ms()));
+    if json {
+        return ctx.ui.json(&Told {
+            machine: &plan.wish,
+            why: &plan.why,
+            microusd_per_hour: plan.rate.hour(),
+            microusd_at_most: ttl.map(|ms| plan.rate.ceiling(ms)),
+            estimate: plan.rate.certainty != Certainty::Exact,
+            agents: agents.len(),
+        });
     }
-    u32::try_from(gib).map_err(|_| wrong())
+    let whole = ttl.map(|ms| Duration::from_secs(ms.div_ceil(1000)));
+    let sure = plan.rate.certainty;
+    let lines = [
+        format!("machine   {}", plan.line(whole)),
+        format!("image     {}", plan.wish.image),
+        format!(
+            "volumes   8 GB root, {} GB work, kept until its results are safe: {} a month",
+            plan.wish.disk_gib,
+            sure.of(plan.rate.volumes_month)
+        ),
+        format!("address   {} an hour", sure.of(plan.rate.address)),
+        format!("agents    {}", agents.len()),
+        format!("not in it: {}", crate::cost::NOT_COUNTED),
+        "Nothing was rented.".to_owned(),
+    ];
+    lines.iter().try_for_each(|l| ctx.ui.line(l))
+}
+
+/// A volume's size in whole GiB.
+fn gib(bytes: u64) -> Result<u32> {
+    let gib = bytes.div_ceil(GIB);
+    u32::try_from(gib)
+        .ok()
+        .filter(|_| DISK.contains(&gib))
+        .ok_or_else(|| {
+            Error::user(format!("a volume of {gib} GiB cannot be"))
+                .hint("EBS volumes have 1 to 65536 GiB: say for example `--disk 50gb`")
+        })
 }
 
 #[cfg(test)]
@@ -140,27 +214,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_are_whole_gibibytes_within_what_ebs_has() {
-        for (text, expected) in [
-            ("50gb", 50),
-            ("64GiB", 64),
-            ("8", 8),
-            ("1tb", 1024),
-            (" 20 gb", 20),
-        ] {
-            assert_eq!(gib(text).ok(), Some(expected), "{text}");
+    fn volumes_have_whole_gibibytes_within_what_ebs_has() {
+        for (bytes, expected) in [(1, 1), (GIB, 1), (GIB + 1, 2), (65_536 * GIB, 65_536)] {
+            assert_eq!(gib(bytes).ok(), Some(expected), "{bytes}");
         }
-        for text in [
-            "",
-            "gb",
-            "0gb",
-            "-1gb",
-            "1.5gb",
-            "50mb",
-            "99999gb",
-            "99999999999999999999tb",
-        ] {
-            assert!(gib(text).is_err(), "{text}");
+        for bytes in [0, 65_537 * GIB, u64::MAX] {
+            assert!(gib(bytes).is_err(), "{bytes}");
         }
     }
 }

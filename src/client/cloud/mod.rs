@@ -4,6 +4,7 @@
 mod device;
 mod fleet;
 mod machine;
+mod plan;
 
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use crate::ssh::Ask;
 
 pub use device::device;
 pub use fleet::{Fleet, sync};
+pub use plan::{Plan, Wanted, plan};
 
 /// The provider for `region`, or the configured one.
 ///
