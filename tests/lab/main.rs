@@ -6,6 +6,7 @@
 mod common;
 
 mod api;
+mod bare;
 mod boxes;
 mod guest;
 mod harness;
@@ -16,6 +17,6 @@ mod vms;
 fn every_file_is_a_module() {
     common::assert_all_modules(
         "tests/lab",
-        &["api", "boxes", "guest", "harness", "hooks", "vms"],
+        &["api", "bare", "boxes", "guest", "harness", "hooks", "vms"],
     );
 }
