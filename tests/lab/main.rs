@@ -6,6 +6,7 @@
 mod common;
 
 mod api;
+mod bare;
 mod boot;
 mod boxes;
 mod cost;
@@ -19,8 +20,6 @@ mod vms;
 fn every_file_is_a_module() {
     common::assert_all_modules(
         "tests/lab",
-        &[
-            "api", "boot", "boxes", "cost", "guest", "harness", "hooks", "rented", "vms",
-        ],
+        &["api", "bare", "boot", "boxes", "cost", "guest", "harness", "hooks", "rented", "vms"],
     );
 }

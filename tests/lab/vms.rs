@@ -4,13 +4,13 @@ use std::time::Instant;
 
 use aws_sdk_ec2::types::{
     HttpTokensState, InstanceMarketOptionsRequest, InstanceMetadataOptionsRequest,
-    InstanceStateName, MarketType,
+    InstanceStateName, MarketType, Placement,
 };
 use serde_json::Value;
 
 use crate::common::await_true;
 use crate::guest::{
-    BOOT, Keys, await_state, group, launch, metadata, only, open_ssh, refused, sshd_answers,
+    BOOT, Keys, await_state, device, group, launch, metadata, only, open_ssh, refused, sshd_answers,
 };
 use crate::harness::{Lab, Machines, REGION};
 
@@ -28,6 +28,7 @@ async fn it_boots_hears_of_its_interruption_and_shuts_down_from_within() {
     let begun = Instant::now();
     let launched = launch(&ec2, &keys.user_data())
         .security_group_ids(&group)
+        .placement(Placement::builder().availability_zone("us-east-1a").build())
         .instance_market_options(spot)
         .metadata_options(tokens)
         .send()
@@ -43,6 +44,26 @@ async fn it_boots_hears_of_its_interruption_and_shuts_down_from_within() {
     await_true("the user", BOOT, || {
         keys.ssh("user", &address, "true").code == 0
     });
+
+    let volume = ec2
+        .create_volume()
+        .availability_zone("us-east-1a")
+        .size(1)
+        .send()
+        .await;
+    let volume = volume.expect("a volume").volume_id.expect("its id");
+    let attach = ec2
+        .attach_volume()
+        .volume_id(&volume)
+        .instance_id(&id)
+        .device("/dev/sdf");
+    attach.send().await.expect("the volume");
+    let found = format!("test -b {}", device(&volume));
+    await_true("the device", BOOT, || {
+        keys.ssh("user", &address, &found).code == 0
+    });
+    let serial = keys.told(&address, "lsblk -dno SERIAL /dev/nvme0n1");
+    assert_eq!(serial, volume.replace('-', ""));
 
     let notice = metadata("spot/instance-action");
     assert_ne!(keys.ssh("user", &address, &notice).code, 0, "no notice yet");

@@ -2,3 +2,6 @@
 
 docs/LAB.md says what it is for and what it adds to moto. Start it with `python -m ec2lab`.
 """
+
+# First of all: it must come before moto, whatever is imported next.
+from . import images as images

@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -26,7 +27,9 @@ def arguments() -> tuple[argparse.Namespace, argparse.ArgumentParser]:
     parser.add_argument("--port", type=int, default=0, help="of the API, on 127.0.0.1")
     parser.add_argument("--net", default="", help="first three bytes of public addresses (default: free ones)")
     parser.add_argument("--memory", type=int, default=1024, help="MiB of a VM; a template has it fixed")
-    parser.add_argument("--disk", default="nvme", help="data volumes: nvme as on EC2, or virtio-blk-pci, which can grow")
+    parser.add_argument(
+        "--disk", default="nvme", help="data volumes: nvme as on EC2, or virtio-blk-pci, which can grow"
+    )
     parser.add_argument("--pending", type=float, default=0.5, help="seconds in state pending, at least")
     parser.add_argument("--grace", type=float, default=15, help="seconds from the power button to the plug")
     parser.add_argument("--check-model", action="store_true", help="complain of what botocore's models do not know")
@@ -78,8 +81,8 @@ def main() -> None:
         from . import template
 
         return template.ensure()
-    made = None if given.state else tempfile.mkdtemp(prefix="remote-lab-")
-    LAB.state = Path(given.state or made).resolve()
+    made = None if given.state else Path(tempfile.mkdtemp(prefix="remote-lab-"))
+    LAB.state = Path(given.state or str(made)).resolve()
     (LAB.state / "disks").mkdir(parents=True, exist_ok=True)
     LAB.net = given.net or (free_net() if LAB.machines != "none" else "127.0.1")
     try:
@@ -91,8 +94,6 @@ def main() -> None:
 
 def serve(by_hand: bool) -> None:
     """From the first request to the end of stdin."""
-    from . import images  # noqa: F401  before moto
-
     from moto.moto_server.werkzeug_app import (
         DomainDispatcherApplication,
         MotoRequestHandler,
@@ -123,6 +124,8 @@ def serve(by_hand: bool) -> None:
         "state": str(LAB.state),
     }
     print(BY_HAND.format(**hello) if by_hand else json.dumps(hello), flush=True)
+    # A polite kill ends its machines as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         while by_hand:
             time.sleep(3600)

@@ -56,7 +56,7 @@ ip address add 169.254.169.254/32 dev lo
 ip address add 169.254.169.250/32 dev lo
 
 echo "$outer"
-read -r go
+read -r _
 
 cd "$new"
 pivot_root . mnt

@@ -20,7 +20,7 @@ from .common import LAB, LOCK, complain, log
 from .forward import Forward, Wire
 from .loops import Loop
 from .machine import Machine, Rule
-from .processes import enter_network, in_network, listen, start
+from .processes import in_network, listen, start
 
 _INIT = Path(__file__).with_name("box-init.sh")
 # systemd's own signals, of SIGRTMIN upwards.
@@ -76,8 +76,7 @@ class Box(Machine):
         assert self.process.stdin and self.process.stdout
         line = self.process.stdout.readline()
         if not line.strip().isdigit():
-            complain(f"{self.inst.id} does not start: {(self.dir / 'box.log').read_text()[-500:]}")
-            return
+            raise RuntimeError((self.dir / "box.log").read_text()[-500:])
         self.first = int(line)
         self._serve()
         for volume in disks.data_volumes(self.inst):
@@ -209,8 +208,13 @@ class Box(Machine):
 
 
 def sweep() -> None:
-    """Removes this lab's own cgroup at its end."""
-    try:
-        os.rmdir(cgroup_root() / f"remote-lab-{os.getpid()}")
-    except OSError:
-        pass
+    """Removes the cgroups of this lab, at its end, and of labs that were killed."""
+    for group in cgroup_root().glob("remote-lab-*"):
+        pid = int(group.name.rsplit("-", 1)[1])
+        if pid != os.getpid() and Path(f"/proc/{pid}").exists():
+            continue
+        for path, _, _ in os.walk(group, topdown=False):
+            try:
+                os.rmdir(path)
+            except OSError:
+                return log(f"{path} is still in use")

@@ -14,7 +14,6 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from . import images  # noqa: F401  before moto
 from . import front, groups, instances, volumes  # noqa: F401
 from .hooks import HOOKED
 from .services import ANSWERS
@@ -40,7 +39,7 @@ class Check:
             aws_secret_access_key="lab",
         )
         signing = made.meta.service_model.signing_name
-        note = lambda model, **_: self.made.add((signing, model.name))  # noqa: E731
+        note = lambda model, **_: self.made.add((signing, model.name))
         made.meta.events.register("before-call", note)
         return made
 
@@ -174,7 +173,9 @@ class Check:
         self.until(instance, "running")
         ec2.revoke_security_group_ingress(
             GroupId=self.group,
-            IpPermissions=[{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "127.0.0.2/32"}]}],
+            IpPermissions=[
+                {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "127.0.0.2/32"}]}
+            ],
         )
         ec2.terminate_instances(InstanceIds=[instance])
         self.until(instance, "terminated")
@@ -182,7 +183,7 @@ class Check:
 
     def until(self, instance: str, state: str) -> None:
         """Waits for an instance's state."""
-        told = lambda: self.ec2.describe_instances(InstanceIds=[instance])  # noqa: E731
+        told = lambda: self.ec2.describe_instances(InstanceIds=[instance])
         self.eventually(lambda: told()["Reservations"][0]["Instances"][0]["State"]["Name"] == state)
 
     @staticmethod

@@ -9,7 +9,8 @@ import socket
 import time
 import traceback
 import urllib.parse
-from typing import Any, Callable, Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from . import control, faults, model
 from .common import LAB, LOCK, complain

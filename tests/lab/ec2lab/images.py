@@ -1,6 +1,6 @@
 """The machine images that this EC2 offers, and the SSM parameters that name them.
 
-Must be imported before moto: moto reads its images at import, and its own list of 600, each with a volume,
+Imported before moto, by the package itself: moto reads its images at import, and its own list of 600, each with a volume,
 costs seconds. Whatever its name, every image boots the lab's Debian 12 (login user `admin`).
 """
 

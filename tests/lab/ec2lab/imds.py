@@ -66,9 +66,7 @@ def tree(machine: Machine) -> dict[str, Any]:
     if notice := machine.spot_notice:
         data["spot"] = {"instance-action": json.dumps(notice), "termination-time": notice["time"]}
     if machine.rebalance:
-        data.setdefault("events", {})["recommendations"] = {
-            "rebalance": json.dumps({"noticeTime": machine.rebalance})
-        }
+        data.setdefault("events", {})["recommendations"] = {"rebalance": json.dumps({"noticeTime": machine.rebalance})}
     if keys := active_keys(machine):
         data["managed-ssh-keys"] = {"active-keys": keys}
     document = {
@@ -113,7 +111,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *_: Any) -> None:
         pass
 
-    def do_PUT(self) -> None:  # noqa: N802
+    def do_PUT(self) -> None:
         ttl = self.headers.get("X-aws-ec2-metadata-token-ttl-seconds", "")
         if self.path != "/latest/api/token" or self.machine.inst.metadata_options.http_endpoint != "enabled":
             return self.reply(403)
@@ -123,7 +121,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.machine.tokens[token] = time.monotonic() + int(ttl)
         self.reply(200, token)
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         options = self.machine.inst.metadata_options
         token = self.headers.get("X-aws-ec2-metadata-token")
         if options.http_endpoint != "enabled":

@@ -6,6 +6,7 @@ import base64
 import copy
 import datetime
 import time
+import traceback
 from typing import Any
 
 from moto.core.responses import ActionResult
@@ -64,7 +65,12 @@ def launch(inst: Any) -> None:
 def _live(machine: Machine) -> None:
     inst = machine.inst
     begun = time.monotonic()
-    machine.boot()
+    try:
+        machine.boot()
+    except Exception:  # noqa: BLE001
+        if machine.on_end is None:
+            complain(f"{inst.id} does not start:\n{traceback.format_exc()}")
+        machine.cut_power()
     if machine.on_end and machine.alive:
         machine.cut_power()
     time.sleep(max(0.0, LAB.pending - (time.monotonic() - begun)))
@@ -92,12 +98,16 @@ def end(machine: Machine, on_end: Any, reason: tuple[str, str] | None = None) ->
     machine.on_end, machine.reason = on_end, reason
 
     def go() -> None:
-        try:
-            machine.press_power()
-        except (RuntimeError, OSError) as error:
-            log(machine.inst.id, "does not hear its power button:", error)
         deadline = time.monotonic() + LAB.grace
+        pressed = 0.0
         while machine.alive and time.monotonic() < deadline:
+            # Again and again: a guest that is just starting does not hear it yet.
+            if time.monotonic() > pressed + 1:
+                pressed = time.monotonic()
+                try:
+                    machine.press_power()
+                except (RuntimeError, OSError) as error:
+                    log(machine.inst.id, "does not hear its power button:", error)
             time.sleep(0.02)
         if machine.alive:
             machine.cut_power()
@@ -161,9 +171,7 @@ def _(original: Any, backend: Any, image_id: str, count: int, user_data: Any, gr
         if more.get("placement") and more["placement"] not in zones:
             raise refuse("InvalidParameterValue", f"Invalid availability zone: [{more['placement']}]")
         more["subnet_id"] = zones.get(more.get("placement"), next(iter(zones.values()))).id
-    mappings = more["block_device_mappings"] = _root_mapping(
-        backend, image_id, more.get("block_device_mappings", [])
-    )
+    mappings = more["block_device_mappings"] = _root_mapping(backend, image_id, more.get("block_device_mappings", []))
     reservation = original(backend, image_id, count, user_data, groups, **more)
     for inst in reservation.instances:
         inst.launched = time.monotonic()
@@ -200,7 +208,7 @@ def _keep_speed(inst: Any, mappings: list[dict[str, Any]]) -> None:
 
 
 @hook(Instance, "terminate")
-def TERMINATE(original: Any, inst: Any) -> Any:  # noqa: N802
+def TERMINATE(original: Any, inst: Any) -> Any:
     machine, before = MACHINES.get(inst.id), copy.copy(inst._state)
     if before.name == "terminated" or before.name == "shutting-down":
         return before
@@ -213,7 +221,7 @@ def TERMINATE(original: Any, inst: Any) -> Any:  # noqa: N802
 
 
 @hook(Instance, "stop")
-def STOP(original: Any, inst: Any) -> Any:  # noqa: N802
+def STOP(original: Any, inst: Any) -> Any:
     machine, before = MACHINES.get(inst.id), copy.copy(inst._state)
     if before.name in ("terminated", "shutting-down"):
         raise refuse("IncorrectInstanceState", f"This instance '{inst.id}' is not in a state to be stopped.")
@@ -273,7 +281,7 @@ def _(original: Any, parameters: Any, key: str) -> None:
             description="",
             allowed_pattern=None,
             keyid=None,
-            last_modified_date=time.time(),
+            last_modified_date=datetime.datetime.now(datetime.timezone.utc),
             version=1,
             data_type="aws:ec2:image",
         )

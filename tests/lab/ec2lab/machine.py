@@ -10,8 +10,9 @@ import itertools
 import socket
 import threading
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable, TypeVar
+from typing import Any, TypeVar
 
 from .common import LAB, log
 from .hooks import refuse
@@ -19,7 +20,7 @@ from .hooks import refuse
 T = TypeVar("T")
 
 # Instance id -> its newest machine.
-MACHINES: dict[str, "Machine"] = {}
+MACHINES: dict[str, Machine] = {}
 
 _HOSTS = itertools.count()
 # A wide rule opens only the ports that a test is likely to dial.

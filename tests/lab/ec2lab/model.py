@@ -6,7 +6,8 @@ from __future__ import annotations
 import functools
 import json
 import xml.etree.ElementTree as ET
-from typing import Any, Iterator
+from collections.abc import Iterator
+from typing import Any
 
 from botocore.loaders import Loader
 from botocore.model import ServiceModel, Shape

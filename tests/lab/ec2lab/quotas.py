@@ -26,9 +26,7 @@ def _vcpus(type_: str) -> int:
 def check(backend: Any, type_: str, count: int, spot: bool) -> None:
     """Refuses a launch that would go beyond the quota."""
     states = ("pending", "running")
-    running = [
-        i for i in backend.all_instances() if i.state in states and (i.lifecycle == "spot") == spot
-    ]
+    running = [i for i in backend.all_instances() if i.state in states and (i.lifecycle == "spot") == spot]
     used = sum(_vcpus(i.instance_type) for i in running)
     limit = LAB.quotas[SPOT if spot else ON_DEMAND]
     if used + _vcpus(type_) * count <= limit:

@@ -6,11 +6,10 @@ import ipaddress
 import os
 import subprocess
 import time
-import traceback
 from typing import Any
 
 from . import disks, imds, qemu, template
-from .common import LAB, complain, log
+from .common import LAB, log
 from .machine import Machine, Rule
 from .processes import start
 
@@ -62,17 +61,16 @@ class Vm(Machine):
             command += ["-incoming", f"exec:cat {state}"]
             (self.dir / "console.log").write_bytes(console.read_bytes())
         errors = self.dir / "qemu.log"
+        self.process = start(command, errors)
         try:
-            self.process = start(command, errors)
             self.control = qemu.Qmp(self.dir / "qmp.sock", self.process)
             self.allow(self.rules)
             if self.from_template:
                 self._resume()
             for volume in disks.data_volumes(self.inst):
                 self.plug(volume)
-        except (RuntimeError, OSError):
-            complain(f"{self.inst.id} does not start:\n{traceback.format_exc()}{errors.read_text()[-500:]}")
-            self.cut_power()
+        except (RuntimeError, OSError) as error:
+            raise RuntimeError(f"{error}: {errors.read_text()[-500:]}") from error
         made = "from the template" if self.from_template else "from cold"
         log(self.inst.id, "boots at", self.address, qemu.accelerator(), made)
 
@@ -134,9 +132,7 @@ class Vm(Machine):
         assert self.control
         name = f"d-{volume.id}"
         self.control.run("device_del", id=name)
-        self.control.until(
-            20, lambda event: event["event"] == "DEVICE_DELETED" and event["data"].get("device") == name
-        )
+        self.control.until(20, lambda event: event["event"] == "DEVICE_DELETED" and event["data"].get("device") == name)
         self.control.run("blockdev-del", node_name=volume.id)
 
     def grown(self, volume: Any) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import traceback
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 from moto.ec2.models.elastic_block_store import EBSBackend, VolumeAttachment
 
@@ -119,7 +120,7 @@ def _(original: Any, backend: Any, volume_id: str, *more: Any, **named: Any) -> 
     source = disks.of_volume(volume) if volume.snapshot_id else disks.find(volume.id)
     if source:
         machine = _machine(volume)
-        copy = lambda: disks.copy(source, snapshot.id)  # noqa: E731
+        copy = lambda: disks.copy(source, snapshot.id)
         machine.steady(copy) if machine else copy()
     return snapshot
 
