@@ -94,6 +94,11 @@ async fn devices_come_by_instance_connect_are_enrolled_and_revoked() {
         "agents have no door"
     );
 
+    // An image without curl has cloud-init's Python.
+    rented.told("sudo mv /usr/bin/curl /usr/bin/curl.away");
+    let ran = rented.ssh("guest", LOGIN, "id -un", b"");
+    assert_eq!(ran.stdout.trim(), LOGIN, "{}", ran.all());
+
     let enrol = "sudo -n remote-root enrol";
     let key = rented.keys.text("guest.pub");
     let ran = rented.ssh("guest", LOGIN, enrol, key.as_bytes());
@@ -216,6 +221,30 @@ async fn a_spot_notice_is_wrapped_up_and_the_volume_tells_of_it() {
     let took = begun.elapsed();
     eprintln!("terminated {:.1} s after the notice", took.as_secs_f32());
     assert!(took < Duration::from_secs(60), "{took:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_hosts_own_clock_ends_a_machine_whose_timer_is_gone() {
+    let rented = Rented::ready(&Wish {
+        sudo: false,
+        ..Wish::default()
+    })
+    .await;
+    rented.told("sudo systemctl disable --now remote-check.timer");
+    let deadline = now_ms() + 8000;
+    let ends = Ends {
+        deadline: Some(deadline),
+        ..Ends::default()
+    };
+    let endpoint = rented.dispatch(ends, &["sudo -n true || echo no sudo here; cat"]);
+    await_true("the agent's words", SOON, || {
+        rented.output(&endpoint, 1).contains("no sudo here")
+    });
+    rented.ends().await;
+    assert!(now_ms() >= deadline, "not before its time");
+    let late = now_ms() - deadline;
+    eprintln!("terminated {late} ms after its deadline");
+    assert!(late < 30_000, "{late} ms");
 }
 
 #[tokio::test(flavor = "multi_thread")]
