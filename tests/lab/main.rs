@@ -14,12 +14,14 @@ mod guest;
 mod harness;
 mod hooks;
 mod rented;
+mod schema;
 mod vms;
+mod volumes;
 
 #[test]
 fn every_file_is_a_module() {
     common::assert_all_modules(
         "tests/lab",
-        &["api", "bare", "boot", "boxes", "cost", "guest", "harness", "hooks", "rented", "vms"],
+        &["api", "bare", "boot", "boxes", "cost", "guest", "harness", "hooks", "rented", "schema", "vms", "volumes"],
     );
 }

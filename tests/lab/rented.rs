@@ -245,7 +245,8 @@ impl Rented {
     }
 }
 
-fn user_data(keys: &Keys, session: &SessionId, deadline: Millis, wish: &Wish) -> Vec<u8> {
+/// What [`render`] makes of a wish.
+pub fn user_data(keys: &Keys, session: &SessionId, deadline: Millis, wish: &Wish) -> Vec<u8> {
     let authorized = [keys.text("user.pub").trim().to_owned()];
     let rendered = render(&UserData {
         session,
