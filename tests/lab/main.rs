@@ -15,6 +15,7 @@ mod harness;
 mod hooks;
 mod rented;
 mod schema;
+mod session;
 mod vms;
 mod volumes;
 
@@ -22,6 +23,9 @@ mod volumes;
 fn every_file_is_a_module() {
     common::assert_all_modules(
         "tests/lab",
-        &["api", "bare", "boot", "boxes", "cost", "guest", "harness", "hooks", "rented", "schema", "vms", "volumes"],
+        &[
+            "api", "bare", "boot", "boxes", "cost", "guest", "harness", "hooks", "rented",
+            "schema", "session", "vms", "volumes",
+        ],
     );
 }
