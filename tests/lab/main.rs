@@ -7,6 +7,11 @@ mod common;
 
 mod api;
 mod boxes;
+mod ec2_box;
+mod ec2_faults;
+mod ec2_launch;
+mod ec2_words;
+mod ec2_world;
 mod guest;
 mod harness;
 mod hooks;
@@ -16,6 +21,18 @@ mod vms;
 fn every_file_is_a_module() {
     common::assert_all_modules(
         "tests/lab",
-        &["api", "boxes", "guest", "harness", "hooks", "vms"],
+        &[
+            "api",
+            "boxes",
+            "ec2_box",
+            "ec2_faults",
+            "ec2_launch",
+            "ec2_words",
+            "ec2_world",
+            "guest",
+            "harness",
+            "hooks",
+            "vms",
+        ],
     );
 }

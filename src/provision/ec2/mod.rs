@@ -21,6 +21,7 @@ mod request;
 mod rules;
 mod tags;
 mod terminate;
+mod trust;
 mod undo;
 
 use std::path::PathBuf;
