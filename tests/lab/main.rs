@@ -10,6 +10,11 @@ mod bare;
 mod boot;
 mod boxes;
 mod cost;
+mod ec2_box;
+mod ec2_faults;
+mod ec2_launch;
+mod ec2_words;
+mod ec2_world;
 mod guest;
 mod harness;
 mod hooks;
@@ -23,9 +28,6 @@ mod volumes;
 fn every_file_is_a_module() {
     common::assert_all_modules(
         "tests/lab",
-        &[
-            "api", "bare", "boot", "boxes", "cost", "guest", "harness", "hooks", "rented",
-            "schema", "session", "vms", "volumes",
-        ],
+        &["api", "bare", "boot", "boxes", "cost", "ec2_box", "ec2_faults", "ec2_launch", "ec2_words", "ec2_world", "guest", "harness", "hooks", "rented", "schema", "session", "vms", "volumes"],
     );
 }

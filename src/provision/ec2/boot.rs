@@ -12,7 +12,7 @@ use super::admit::socket;
 use super::calls::gone_is_good;
 use super::found::{FoundInstance, Of, foremost};
 use super::journal::Begun;
-use super::tags::{HOST_KEY, HostKey};
+use super::tags::HostKey;
 use crate::model::SessionId;
 use crate::provision::ssh_host::{Manner, SshHost};
 use crate::provision::{
@@ -29,14 +29,8 @@ const BINARIES: &str = "/work/.remote/bin";
 
 /// Until an instance has its address.
 const ADDRESS: Duration = Duration::from_secs(180);
-/// Until its sshd lets us in.
-const LOGIN: Duration = Duration::from_secs(300);
 /// Between two looks at EC2.
 const LOOK: Duration = Duration::from_secs(1);
-/// Between two knocks at port 22.
-const KNOCK: Duration = Duration::from_millis(500);
-/// While knocking, whether the instance is still there is asked so often.
-const STILL_THERE: Duration = Duration::from_secs(10);
 
 /// A session's directory on its machine.
 pub(super) fn dir(session: &SessionId) -> String {
@@ -89,119 +83,6 @@ impl Ec2 {
                 });
             }
             tokio::time::sleep(LOOK).await;
-        }
-    }
-
-    /// A connection to a machine whose key is its own: the one-time key is changed by who comes first.
-    pub(super) async fn trusted(
-        &self,
-        found: &FoundInstance,
-        mut begun: Option<&mut Begun>,
-    ) -> Result<(PinnedLogin, Arc<dyn Remote>), ProvisionError> {
-        let known = begun.as_ref().and_then(|b| b.host_key.clone());
-        if let HostKey::Own(_) = found.facts.host_key {
-            let login = self.login(found)?;
-            return Ok((login.clone(), self.knock(found, &login).await?));
-        }
-        let mut login = self.login(found)?;
-        let key = match known {
-            // Changed before, and the tag was never written.
-            Some(key) => key,
-            None => {
-                let first = self.knock(found, &login).await?;
-                let ran = root(
-                    first.as_ref(),
-                    "changing its host key",
-                    "rotate",
-                    Vec::new(),
-                )
-                .await?;
-                let said = String::from_utf8_lossy(&ran.stdout);
-                let key = said.lines().rev().find_map(host_key);
-                key.ok_or_else(|| ProvisionError::Answer {
-                    place: found.id.clone(),
-                    what: "changing its host key",
-                    answer: said.trim().to_owned(),
-                })?
-            }
-        };
-        if let Some(begun) = begun.as_deref_mut() {
-            begun.host_key = Some(key.clone());
-            self.journal.write(begun)?;
-        }
-        login.host_key.clone_from(&key);
-        let remote = self.knock(found, &login).await?;
-        let ids = std::slice::from_ref(&found.id);
-        let tag = [(HOST_KEY, HostKey::Own(key).to_tag())];
-        self.insist(|| self.calls.tag(ids, &tag)).await?;
-        Ok((login, remote))
-    }
-
-    /// How to log in to an instance, as its tags say.
-    pub(super) fn login(&self, found: &FoundInstance) -> Result<PinnedLogin, ProvisionError> {
-        let damaged = |why: &str| ProvisionError::NoLogin {
-            instance: found.id.clone(),
-            why: why.to_owned(),
-        };
-        let address = found.address.clone();
-        let key = found.facts.host_key.line();
-        Ok(PinnedLogin {
-            address: address.ok_or_else(|| damaged("it has no public address"))?,
-            port: 22,
-            user: Some(found.facts.login.clone())
-                .filter(|u| !u.is_empty())
-                .ok_or_else(|| damaged("its tag remote:login is gone"))?,
-            host_key: key
-                .ok_or_else(|| damaged("its tag remote:hostkey holds no key"))?
-                .to_owned(),
-            identity: self.settings.device.identity.clone(),
-        })
-    }
-
-    /// Connects, again and again until its sshd is up; a machine that another device made is shown this
-    /// device's key through EC2 Instance Connect, and then keeps it.
-    pub(super) async fn knock(
-        &self,
-        found: &FoundInstance,
-        login: &PinnedLogin,
-    ) -> Result<Arc<dyn Remote>, ProvisionError> {
-        let until = Instant::now() + LOGIN;
-        let mut look = Instant::now() + STILL_THERE;
-        let mut shown = false;
-        loop {
-            let error = match self.reach.reach(login).await {
-                Ok(remote) => {
-                    if shown {
-                        self.enrol(remote.as_ref()).await?;
-                    }
-                    return Ok(remote);
-                }
-                Err(e) => e,
-            };
-            if error.stranger && !shown {
-                self.show_key(&found.id, &login.user).await?;
-                shown = true;
-                continue;
-            }
-            if !error.wait || Instant::now() >= until {
-                return Err(ProvisionError::NoLogin {
-                    instance: found.id.clone(),
-                    why: error.message,
-                });
-            }
-            if Instant::now() >= look {
-                look = Instant::now() + STILL_THERE;
-                let now = self
-                    .calls
-                    .instances(Of::Session(&found.facts.session))
-                    .await?;
-                if let Some(now) = now.iter().find(|n| n.id == found.id)
-                    && now.state == MachineState::Gone
-                {
-                    return Err(died(now));
-                }
-            }
-            tokio::time::sleep(KNOCK).await;
         }
     }
 
@@ -344,20 +225,12 @@ impl Ec2 {
     }
 }
 
-fn died(found: &FoundInstance) -> ProvisionError {
+pub(super) fn died(found: &FoundInstance) -> ProvisionError {
     let why = found.ended.as_ref().map(|(_, why)| why.clone());
     ProvisionError::Died {
         instance: found.id.clone(),
         why: why.unwrap_or_default(),
     }
-}
-
-/// A public key line, without its comment.
-fn host_key(line: &str) -> Option<String> {
-    let key = russh::keys::PublicKey::from_openssh(line.trim()).ok()?;
-    let mut words = line.split_whitespace();
-    let line = format!("{} {}", words.next()?, words.next()?);
-    (key.algorithm() == russh::keys::Algorithm::Ed25519).then_some(line)
 }
 
 /// Whether the session's host has run there before.

@@ -11,10 +11,9 @@ use aws_sdk_ec2::types::{Filter, Tag};
 
 use super::errors::{AwsClass, AwsError};
 
-/// One attempt of a call may take so long; a retry carries the same client token.
-const ATTEMPT: Duration = Duration::from_secs(20);
-/// And all attempts together so long.
-const CALL: Duration = Duration::from_secs(75);
+/// One attempt of a call may take so long where the configuration does not say it; a retry carries the same
+/// client token.
+const ATTEMPT: Duration = Duration::from_secs(60);
 
 /// The clients.
 #[derive(Debug, Clone)]
@@ -27,14 +26,14 @@ pub(super) struct Calls {
 
 impl Calls {
     pub fn new(config: &SdkConfig, region: &str) -> Self {
-        let timeouts = TimeoutConfig::builder()
-            .operation_attempt_timeout(ATTEMPT)
-            .operation_timeout(CALL)
-            .build();
+        let given = config.timeout_config();
+        let attempt = given.and_then(TimeoutConfig::operation_attempt_timeout);
+        let mut timeouts = given.map_or_else(TimeoutConfig::builder, TimeoutConfig::to_builder);
+        timeouts.set_operation_attempt_timeout(attempt.or(Some(ATTEMPT)));
         let config = config
             .to_builder()
             .region(aws_config::Region::new(region.to_owned()))
-            .timeout_config(timeouts)
+            .timeout_config(timeouts.build())
             .build();
         Self {
             ec2: aws_sdk_ec2::Client::new(&config),

@@ -184,8 +184,10 @@ fn instance(i: &Instance) -> Option<FoundInstance> {
         address: v4.or(v6).map(str::to_owned),
         volume: work.and_then(|m| Some(m.ebs()?.volume_id()?.to_owned())),
         groups: i
-            .security_groups()
+            .network_interfaces()
             .iter()
+            .flat_map(|n| n.groups())
+            .chain(i.security_groups())
             .filter_map(|g| g.group_id())
             .map(str::to_owned)
             .collect(),

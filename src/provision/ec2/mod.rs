@@ -22,6 +22,7 @@ mod request;
 mod rules;
 mod tags;
 mod terminate;
+mod trust;
 mod undo;
 
 use std::path::PathBuf;

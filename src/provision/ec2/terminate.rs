@@ -3,6 +3,7 @@
 use super::Ec2;
 use super::found::{FoundInstance, Of};
 use super::tags::HostKey;
+use super::undo::DETACHED;
 use crate::model::{Millis, SessionId};
 use crate::provision::{Machine, MachineState, ProvisionError};
 
@@ -55,7 +56,7 @@ impl Ec2 {
         if discard {
             let attached = work.iter().all(|v| v.attached.is_some());
             if !(goes_along && attached) {
-                let left = self.delete_volumes(session).await;
+                let left = self.delete_volumes(session, DETACHED).await;
                 if !left.is_empty() {
                     return Err(ProvisionError::Leftovers(left));
                 }

@@ -17,7 +17,7 @@ const LOOKS: usize = 4;
 const TRIES: usize = 3;
 const PAUSE: Duration = Duration::from_secs(1);
 /// How long a volume may hang on its ending instance.
-const DETACHED: Duration = Duration::from_secs(120);
+pub(super) const DETACHED: Duration = Duration::from_secs(120);
 
 impl Ec2 {
     /// Ends a launch that this device has begun; what cannot be taken away is returned, and stays in the
@@ -59,7 +59,7 @@ impl Ec2 {
         if !instances.is_empty() {
             steps("clean up");
         }
-        let mut volumes_go = true;
+        let (mut volumes_go, mut patience) = (true, DETACHED);
         for instance in &instances {
             volumes_go &= self
                 .insist(|| self.calls.set_delete_on_termination(instance, true))
@@ -68,10 +68,12 @@ impl Ec2 {
             let id = std::slice::from_ref(instance);
             if let Err(e) = self.insist(|| self.calls.terminate_instances(id)).await {
                 left.push(format!("instance {instance} ({e})"));
+                // Its volume hangs on it for as long.
+                patience = Duration::ZERO;
             }
         }
         if !volumes_go || (instances.is_empty() && !refused) {
-            left.extend(self.delete_volumes(session).await);
+            left.extend(self.delete_volumes(session, patience).await);
         }
         left
     }
@@ -112,8 +114,12 @@ impl Ec2 {
     }
 
     /// Deletes a session's volumes, once no instance has them; those that stay are returned.
-    pub(super) async fn delete_volumes(&self, session: &SessionId) -> Vec<String> {
-        let until = tokio::time::Instant::now() + DETACHED;
+    pub(super) async fn delete_volumes(
+        &self,
+        session: &SessionId,
+        patience: Duration,
+    ) -> Vec<String> {
+        let until = tokio::time::Instant::now() + patience;
         loop {
             let found = self
                 .insist(|| self.calls.volumes(Of::Session(session)))

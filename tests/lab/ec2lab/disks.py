@@ -15,6 +15,8 @@ from .common import LAB
 
 # The root's size in GiB unless the caller asks for more; the saved machine has it too.
 ROOT_GIB = 8
+# What images call their root.
+ROOT_NAMES = ("/dev/sda1", "/dev/xvda")
 
 
 def directory() -> Path:
@@ -72,7 +74,7 @@ def remove(some_id: str) -> None:
 
 def root_name(instance: Any) -> str | None:
     """Which entry of the instance's mapping is its root."""
-    names = (instance.root_device_name, "/dev/sda1", "/dev/xvda")
+    names = (instance.root_device_name, *ROOT_NAMES)
     return next((name for name in names if name in instance.block_device_mapping), None)
 
 

@@ -144,6 +144,10 @@ def _check_architecture(backend: Any, image_id: str, type_: str) -> None:
 
 @hook(InstanceResponse, "_parse_block_device_mapping")
 def _(original: Any, self: Any) -> Any:
+    for given in self._get_param("BlockDeviceMappings", []):
+        # A root's size is its image's where none is given; moto wants one.
+        if given.get("DeviceName") in disks.ROOT_NAMES and "SnapshotId" not in given.get("Ebs", {}):
+            given.setdefault("Ebs", {}).setdefault("VolumeSize", disks.ROOT_GIB)
     mappings = original(self)
     for mapping, given in zip(mappings, self._get_param("BlockDeviceMappings", []), strict=True):
         mapping["Ebs"]["Throughput"] = given.get("Ebs", {}).get("Throughput")

@@ -1,0 +1,169 @@
+//! Getting in to the right machine: its key is known before the first connection, and the one-time key that it
+//! was born with is changed by whoever comes first.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use tokio::time::Instant;
+
+use super::Ec2;
+use super::boot::{died, root};
+use super::found::{FoundInstance, Of};
+use super::journal::Begun;
+use super::tags::{HOST_KEY, HostKey, clean};
+use crate::provision::{MachineState, PinnedLogin, ProvisionError, Remote};
+
+/// Until a machine's sshd lets us in.
+const LOGIN: Duration = Duration::from_secs(300);
+/// Between two knocks at port 22.
+const KNOCK: Duration = Duration::from_millis(500);
+/// While knocking, whether the instance is still there is asked so often.
+const STILL_THERE: Duration = Duration::from_secs(10);
+/// How long a machine that this device made may not know it yet, as its users are made while sshd answers.
+const ACQUAINTANCE: Duration = Duration::from_secs(20);
+
+impl Ec2 {
+    /// A connection to a machine whose key is its own: the one-time key is changed by who comes first.
+    pub(super) async fn trusted(
+        &self,
+        found: &FoundInstance,
+        mut begun: Option<&mut Begun>,
+    ) -> Result<(PinnedLogin, Arc<dyn Remote>), ProvisionError> {
+        let known = begun.as_ref().and_then(|b| b.host_key.clone());
+        if let HostKey::Own(_) = found.facts.host_key {
+            let login = self.login(found)?;
+            return Ok((login.clone(), self.knock(found, &login).await?));
+        }
+        let mut login = self.login(found)?;
+        let key = match known {
+            // Changed before, and the tag was never written.
+            Some(key) => key,
+            None => match self.knock(found, &login).await {
+                Ok(first) => rotate(first.as_ref()).await?,
+                // Whoever came first may have been cut off before the answer, which is in the console too.
+                Err(e @ ProvisionError::NoLogin { .. }) => {
+                    match self.console_key(&found.id).await {
+                        Some(key) if key != login.host_key => key,
+                        _ => return Err(e),
+                    }
+                }
+                Err(e) => return Err(e),
+            },
+        };
+        if let Some(begun) = begun.as_deref_mut() {
+            begun.host_key = Some(key.clone());
+            self.journal.write(begun)?;
+        }
+        login.host_key.clone_from(&key);
+        let remote = self.knock(found, &login).await?;
+        let ids = std::slice::from_ref(&found.id);
+        let tag = [(HOST_KEY, HostKey::Own(key).to_tag())];
+        self.insist(|| self.calls.tag(ids, &tag)).await?;
+        Ok((login, remote))
+    }
+
+    /// The host key that a machine has told its console, which AWS passes on.
+    async fn console_key(&self, instance: &str) -> Option<String> {
+        let call = self.calls.ec2.get_console_output().instance_id(instance);
+        let output = call.latest(true).send().await.ok()?;
+        let text = STANDARD.decode(output.output()?).ok()?;
+        let text = String::from_utf8_lossy(&text);
+        let said = |l: &str| host_key(l.split_once("remote: host key ")?.1);
+        text.lines().rev().find_map(said)
+    }
+
+    /// How to log in to an instance, as its tags say.
+    pub(super) fn login(&self, found: &FoundInstance) -> Result<PinnedLogin, ProvisionError> {
+        let damaged = |why: &str| ProvisionError::NoLogin {
+            instance: found.id.clone(),
+            why: why.to_owned(),
+        };
+        let address = found.address.clone();
+        let key = found.facts.host_key.line();
+        Ok(PinnedLogin {
+            address: address.ok_or_else(|| damaged("it has no public address"))?,
+            port: 22,
+            user: Some(found.facts.login.clone())
+                .filter(|u| !u.is_empty())
+                .ok_or_else(|| damaged("its tag remote:login is gone"))?,
+            host_key: key
+                .ok_or_else(|| damaged("its tag remote:hostkey holds no key"))?
+                .to_owned(),
+            identity: self.settings.device.identity.clone(),
+        })
+    }
+
+    /// Connects, again and again until its sshd is up; a machine that another device made is shown this
+    /// device's key through EC2 Instance Connect, and then keeps it.
+    pub(super) async fn knock(
+        &self,
+        found: &FoundInstance,
+        login: &PinnedLogin,
+    ) -> Result<Arc<dyn Remote>, ProvisionError> {
+        let begun = Instant::now();
+        let mut look = begun + STILL_THERE;
+        let made_here = found.facts.device == clean(&self.settings.device.name);
+        let mut shown = false;
+        loop {
+            let error = match self.reach.reach(login).await {
+                Ok(remote) => {
+                    if shown {
+                        self.enrol(remote.as_ref()).await?;
+                    }
+                    return Ok(remote);
+                }
+                Err(e) => e,
+            };
+            let passed = begun.elapsed();
+            let patience = ACQUAINTANCE * (u32::from(made_here) + u32::from(shown));
+            let soon = error.stranger && passed < patience;
+            if error.stranger && !soon && !shown {
+                self.show_key(&found.id, &login.user).await?;
+                shown = true;
+                continue;
+            }
+            if !(error.wait || soon) || passed >= LOGIN {
+                return Err(ProvisionError::NoLogin {
+                    instance: found.id.clone(),
+                    why: error.message,
+                });
+            }
+            if Instant::now() >= look {
+                look = Instant::now() + STILL_THERE;
+                let now = self
+                    .calls
+                    .instances(Of::Session(&found.facts.session))
+                    .await?;
+                if let Some(now) = now.iter().find(|n| n.id == found.id)
+                    && now.state == MachineState::Gone
+                {
+                    return Err(died(now));
+                }
+            }
+            tokio::time::sleep(KNOCK).await;
+        }
+    }
+}
+
+/// Has a machine make a host key of its own.
+async fn rotate(remote: &dyn Remote) -> Result<String, ProvisionError> {
+    let what = "changing its host key";
+    let ran = root(remote, what, "rotate", Vec::new()).await?;
+    let said = String::from_utf8_lossy(&ran.stdout);
+    let key = said.lines().rev().find_map(host_key);
+    key.ok_or_else(|| ProvisionError::Answer {
+        place: remote.destination().to_owned(),
+        what,
+        answer: said.trim().to_owned(),
+    })
+}
+
+/// A public key line, without its comment.
+fn host_key(line: &str) -> Option<String> {
+    let key = russh::keys::PublicKey::from_openssh(line.trim()).ok()?;
+    let mut words = line.split_whitespace();
+    let line = format!("{} {}", words.next()?, words.next()?);
+    (key.algorithm() == russh::keys::Algorithm::Ed25519).then_some(line)
+}

@@ -1,0 +1,70 @@
+//! The whole way to an agent on a real machine: cloud-init, sshd, our root helper, the uploaded binary.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use remote_compute::client::reach::{OverSsh, dial_pinned};
+use remote_compute::provision::ec2::Ec2;
+use remote_compute::provision::{
+    BoxFuture, Compute, Login, MachineState, PinnedLogin, Reach, ReachError, Remote,
+};
+use remote_compute::ssh::{Flow, Nobody, Retry, SshErrorKind};
+
+use crate::ec2_world::{Steps, World, launch, wish};
+use crate::harness::{Lab, Machines};
+
+/// Our own SSH.
+struct OverOwnSsh;
+
+impl Reach for OverOwnSsh {
+    fn reach<'a>(
+        &'a self,
+        login: &'a PinnedLogin,
+    ) -> BoxFuture<'a, Result<Arc<dyn Remote>, ReachError>> {
+        Box::pin(async move {
+            let dialled = dial_pinned(login, Arc::new(Nobody), Flow::Bulk).await;
+            let connection = dialled.map_err(|e| ReachError {
+                wait: e.retry() != Retry::Never,
+                stranger: e.kind == SshErrorKind::Auth,
+                message: e.to_string(),
+            })?;
+            Ok(Arc::new(OverSsh::new(&login.address, connection)) as Arc<dyn Remote>)
+        })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_real_machine_is_handed_over() {
+    let world = World::with(Lab::start(Machines::Box)).await;
+    let ec2 = Ec2::new(world.settings(), &world.config, Arc::new(OverOwnSsh));
+    let (launch, steps) = (launch(wish()), Steps::default());
+    let session = &launch.spec.id;
+    let begun = Instant::now();
+    let endpoint = ec2.launch(&launch, &steps.tell()).await.expect("a host");
+    eprintln!("{:.1} s: {:?}", begun.elapsed().as_secs_f32(), steps.told());
+    let Login::Pinned(login) = &endpoint.login else {
+        panic!("{endpoint:?}");
+    };
+    let fresh = ec2.endpoint(session).await.expect("there");
+    assert_eq!(fresh.login, endpoint.login);
+    assert_eq!(
+        (&fresh.dir, &fresh.socket),
+        (&endpoint.dir, &endpoint.socket)
+    );
+    let remote = OverOwnSsh.reach(login).await.expect("in");
+    let ask = format!("{} host endpoint {session}", fresh.binary);
+    let ran = remote
+        .run(&ask, Box::new(tokio::io::empty()))
+        .await
+        .expect("an answer");
+    assert_eq!(ran.status, 0, "{}", String::from_utf8_lossy(&ran.stderr));
+
+    // Once more from the outside in: all of it can be done again.
+    let again = ec2.start(session).await.expect("a host");
+    assert_eq!(again.login, endpoint.login);
+
+    let kept = ec2.terminate_machine(session, false).await.expect("an end");
+    assert!(kept.volume.is_some());
+    let after = ec2.describe(session).await.expect("its volume");
+    assert_eq!(after.state, MachineState::Gone);
+}

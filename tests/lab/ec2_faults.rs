@@ -1,0 +1,151 @@
+//! Each call of a launch and of an end fails, in each way; afterwards nothing is there that `gc` does not list,
+//! and what it lists it can take away. Which calls there are is recorded, not written down here.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use remote_compute::error::Error;
+use remote_compute::model::now_ms;
+use remote_compute::provision::Compute;
+use remote_compute::provision::ec2::Ec2;
+use serde_json::{Value, json};
+
+use crate::ec2_world::{World, launch, wish};
+
+/// A launch and its end, with no waiting worth the name between.
+const LIMIT: Duration = Duration::from_secs(100);
+
+/// The actions of a whole life, from a lab where nothing fails.
+async fn recorded(world: &World) -> BTreeSet<String> {
+    let before = world.control.calls().len();
+    live(&world.ec2()).await.expect("a life without faults");
+    let calls = world.control.calls();
+    calls[before..].iter().map(|c| c.action.clone()).collect()
+}
+
+/// A launch and its end.
+async fn live(ec2: &Ec2) -> Result<(), Error> {
+    let launch = launch(wish());
+    ec2.launch(&launch, &|_| {}).await?;
+    ec2.terminate_machine(&launch.spec.id, true).await?;
+    Ok(())
+}
+
+/// Each action in turn with this fault.
+async fn each_call_with(fault: Value, may_succeed: bool) {
+    let world = World::new().await;
+    let actions = recorded(&world).await;
+    assert!(
+        actions.contains("RunInstances") && actions.len() >= 10,
+        "{actions:?}"
+    );
+    for action in actions {
+        // A new one: what was asked once is remembered.
+        let ec2 = world.ec2();
+        let mut words = fault.clone();
+        words["action"] = json!(action);
+        world.control.fault(&words);
+        let begun = Instant::now();
+        let ended = live(&ec2).await;
+        let took = begun.elapsed();
+        world.control.post("clear", &json!({}));
+        let told = match &ended {
+            Ok(()) => "went well".to_owned(),
+            Err(e) => format!("{e} {:?}", e.hints),
+        };
+        eprintln!("{action}: {:.1} s, {told}", took.as_secs_f32());
+        assert!(took < LIMIT, "{action} took {took:?}");
+        assert!(
+            may_succeed || ended.is_err() || is_spared(&action),
+            "{action} {told}"
+        );
+        if let Err(e) = &ended {
+            assert!(
+                !e.message.is_empty() && e.message.len() < 400,
+                "{action}: {told}"
+            );
+        }
+        let there: BTreeSet<String> = world.there().await.into_iter().collect();
+        let left = ec2.leftovers(false, now_ms()).await.expect("a look");
+        let listed: BTreeSet<String> = left.iter().map(|l| l.id.clone()).collect();
+        let with_roots: BTreeSet<_> = there.difference(&listed).collect();
+        assert!(
+            with_roots.iter().all(|id| is_root(&world, id)),
+            "{action}: {with_roots:?}"
+        );
+        let failed = ec2.delete(&left).await;
+        assert!(failed.is_empty(), "{action}: {failed:?}");
+        assert_eq!(world.there().await, [""; 0], "{action}");
+        for begun in ec2.begun() {
+            let left = ec2.abandon(&begun.launch.spec.id, &|_| {}).await;
+            assert_eq!(left, [""; 0], "{action}");
+        }
+        assert!(ec2.begun().is_empty(), "{action}");
+    }
+}
+
+/// What a life does not need.
+fn is_spared(action: &str) -> bool {
+    // A stale rule of our own, and who says what a refusal meant.
+    matches!(
+        action,
+        "RevokeSecurityGroupIngress" | "DecodeAuthorizationMessage"
+    )
+}
+
+/// A root goes with its instance, and is no thing of its own.
+fn is_root(_: &World, id: &str) -> bool {
+    id.starts_with("vol-")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_before_the_effect() {
+    each_call_with(
+        json!({"kind": "before", "code": "UnauthorizedOperation", "status": 403, "count": 0}),
+        false,
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_of_the_service_for_good() {
+    each_call_with(
+        json!({"kind": "before", "code": "InternalError", "status": 500, "count": 0}),
+        false,
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_after_the_effect_for_good() {
+    each_call_with(
+        json!({"kind": "after", "code": "InternalError", "status": 500, "count": 0}),
+        false,
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_after_the_effect() {
+    each_call_with(
+        json!({"kind": "after", "code": "InvalidParameterValue", "status": 400, "count": 1}),
+        true,
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_lost_once() {
+    each_call_with(json!({"kind": "drop", "count": 1}), true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_that_are_lost_for_good() {
+    each_call_with(json!({"kind": "drop", "count": 0}), false).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_comes_too_late() {
+    // Six seconds, where five are allowed: as thirty where it is less than that.
+    each_call_with(json!({"kind": "delay", "delay": 6, "count": 1}), true).await;
+}

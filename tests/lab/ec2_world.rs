@@ -1,0 +1,193 @@
+//! The EC2 provider on a lab: a device, what the provider is told, and what AWS itself says is there.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_ec2::config::Credentials;
+use aws_sdk_ec2::types::InstanceStateName;
+use remote_compute::model::{AgentSpec, DEFAULT_SIZE, Ends, SessionId, SessionSpec, now_ms};
+use remote_compute::provision::ec2::{Device, Ec2, Ec2Settings, SshFrom};
+use remote_compute::provision::{Binaries, Launch, MachineWish};
+use remote_compute::ssh::keys;
+
+use crate::common::env::remote_binary;
+use crate::ec2_words::Words;
+use crate::harness::{Control, Lab, Machines, REGION};
+
+/// How long one attempt of a call may take here.
+pub const ATTEMPT: Duration = Duration::from_secs(5);
+
+/// A lab, a device, and the provider between them.
+pub struct World {
+    pub lab: Lab,
+    pub control: Control,
+    pub words: Words,
+    pub config: SdkConfig,
+    pub device: Device,
+    home: tempfile::TempDir,
+}
+
+impl World {
+    /// One whose machines are words.
+    pub async fn new() -> Self {
+        Self::with(Lab::start(Machines::None)).await
+    }
+
+    pub async fn with(lab: Lab) -> Self {
+        let home = tempfile::tempdir().expect("a home");
+        let key = keys::generate_ed25519();
+        let identity = home.path().join("id_ed25519");
+        keys::save(&identity, &key).expect("a key");
+        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT);
+        let config = aws_config::defaults(BehaviorVersion::latest())
+            .endpoint_url(&lab.endpoint)
+            .region(Region::new(REGION))
+            .credentials_provider(Credentials::new("lab", "lab", None, None, "lab"))
+            .retry_config(RetryConfig::standard().with_initial_backoff(Duration::from_millis(50)))
+            .timeout_config(timeouts.build())
+            .load()
+            .await;
+        Self {
+            control: lab.control(),
+            lab,
+            words: Words::default(),
+            config,
+            device: Device {
+                name: "laptop".to_owned(),
+                public_key: keys::public_line(&key),
+                identity,
+            },
+            home,
+        }
+    }
+
+    pub fn settings(&self) -> Ec2Settings {
+        Ec2Settings {
+            region: REGION.to_owned(),
+            vpc: None,
+            subnets: Vec::new(),
+            ssh_from: SshFrom::Auto,
+            address_service: format!("{}/lab/address", self.lab.endpoint),
+            device: self.device.clone(),
+            journal: self.journal(),
+            binaries: Binaries {
+                given: Some(remote_binary().to_owned()),
+                by_system: BTreeMap::new(),
+            },
+        }
+    }
+
+    pub fn journal(&self) -> PathBuf {
+        self.home.path().join("launches")
+    }
+
+    /// The provider, by way of words.
+    pub fn ec2(&self) -> Ec2 {
+        self.ec2_with(self.settings())
+    }
+
+    pub fn ec2_with(&self, settings: Ec2Settings) -> Ec2 {
+        Ec2::new(settings, &self.config, Arc::new(self.words.clone()))
+    }
+
+    /// The actions called so far, in order, as `ec2:RunInstances`.
+    pub fn actions(&self) -> Vec<String> {
+        let calls = self.control.calls();
+        calls
+            .into_iter()
+            .map(|c| format!("{}:{}", c.service, c.action))
+            .collect()
+    }
+
+    /// Instances and volumes that are there, as AWS itself tells, whoever made them.
+    pub async fn there(&self) -> Vec<String> {
+        let ec2 = self.lab.ec2(REGION);
+        let instances = ec2.describe_instances().send().await.expect("instances");
+        let mut there: Vec<String> = instances
+            .reservations()
+            .iter()
+            .flat_map(|r| r.instances())
+            .filter(|i| i.state().and_then(|s| s.name()) != Some(&InstanceStateName::Terminated))
+            .filter_map(|i| i.instance_id().map(str::to_owned))
+            .collect();
+        let volumes = ec2.describe_volumes().send().await.expect("volumes");
+        there.extend(
+            volumes
+                .volumes()
+                .iter()
+                .filter_map(|v| v.volume_id().map(str::to_owned)),
+        );
+        let groups = ec2.describe_security_groups().send().await.expect("groups");
+        let groups = groups.security_groups().iter();
+        let groups = groups.filter(|g| g.group_name() != Some("default"));
+        there.extend(groups.filter_map(|g| g.group_id().map(str::to_owned)));
+        there
+    }
+}
+
+/// A cheap machine in any zone.
+pub fn wish() -> MachineWish {
+    MachineWish {
+        instance_type: "m6i.large".to_owned(),
+        zone: None,
+        spot: false,
+        max_microusd_per_hour: None,
+        other_sizes: false,
+        on_demand_too: false,
+        disk_gib: 1,
+        image: "debian-12".to_owned(),
+        sudo: true,
+    }
+}
+
+pub fn spec(command: &str) -> SessionSpec {
+    let created = now_ms();
+    SessionSpec {
+        id: SessionId::generate().expect("a name"),
+        name: None,
+        task: "add a rate limit: \"*\", and so on".to_owned(),
+        provider: "ec2".to_owned(),
+        owner: "me@laptop".to_owned(),
+        created,
+        ends: Ends::default().with_ttl(created, Duration::from_secs(3600)),
+        agents: vec![AgentSpec {
+            number: 1,
+            name: "sh".to_owned(),
+            argv: ["/bin/sh", "-c", command].map(str::to_owned).to_vec(),
+            resume: Vec::new(),
+            env: BTreeMap::new(),
+            cwd: "/work".into(),
+            size: DEFAULT_SIZE,
+            task: String::new(),
+        }],
+        price_microusd_per_hour: 96_000,
+        budget_microusd: None,
+    }
+}
+
+pub fn launch(wish: MachineWish) -> Launch {
+    Launch {
+        spec: spec("sleep 600"),
+        keys: None,
+        wish: Some(wish),
+    }
+}
+
+/// What was said of the steps.
+#[derive(Default)]
+pub struct Steps(Mutex<Vec<String>>);
+
+impl Steps {
+    pub fn tell(&self) -> impl Fn(&str) + Send + Sync + '_ {
+        |line| self.0.lock().unwrap().push(line.to_owned())
+    }
+
+    pub fn told(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+}
