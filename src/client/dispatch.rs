@@ -136,7 +136,10 @@ pub async fn start(
         wish: order.wish,
     };
     launch.spec.price_microusd_per_hour = compute.price(&launch.spec).await?.microusd_per_hour;
-    steps("start");
+    match &launch.wish {
+        Some(wish) => steps(&format!("launch {}", wish.instance_type)),
+        None => steps("start"),
+    }
     let endpoint = compute.launch(&launch, steps).await?;
     record(registry, &launch.spec, &endpoint)?;
     let known = registry.resolve(launch.spec.id.as_str())?;

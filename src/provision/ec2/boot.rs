@@ -49,9 +49,7 @@ impl Ec2 {
         let found = self
             .await_address(&session, begun.instance.as_deref())
             .await?;
-        let started = Instant::now();
         let (login, remote) = self.trusted(&found, Some(begun)).await?;
-        steps(&format!("boot {:.1} s", started.elapsed().as_secs_f64()));
         self.mount(&found, remote.as_ref(), true).await?;
         self.start_host(&begun.launch, fresh, login, remote, steps)
             .await

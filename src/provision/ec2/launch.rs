@@ -199,8 +199,8 @@ impl Ec2 {
         begun.instance = Some(granted.instance.clone());
         self.journal.write(begun)?;
         steps(&format!(
-            "launch {} {} {}",
-            granted.instance, granted.attempt.offering.name, granted.attempt.subnet.zone
+            "boot {} {}",
+            granted.instance, granted.attempt.subnet.zone
         ));
         // While it boots.
         self.let_in(&group, &prepared.sources).await
