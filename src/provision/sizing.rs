@@ -338,7 +338,7 @@ fn told(mib: u64) -> String {
     }
 }
 
-/// Reads a size as people write it, in MiB: `50gb`, `64GiB`, `512 mb`, `1.5tb`. A GB of memory or disk is
+/// Reads a size as people write it, in bytes: `50gb`, `64GiB`, `512 mb`, `1.5tb`. A GB of memory or disk is
 /// 1024 MB, as the machines have it; so `gb` and `gib` are the same here.
 ///
 /// # Errors
@@ -350,10 +350,10 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
         .find(|c: char| c.is_ascii_alphabetic())
         .ok_or_else(wrong)?;
     let (number, unit) = lower.split_at_checked(at).ok_or_else(wrong)?;
-    let mib = match unit {
-        "m" | "mb" | "mib" => 1,
-        "g" | "gb" | "gib" => GIB,
-        "t" | "tb" | "tib" => GIB * GIB,
+    let scale: u64 = match unit {
+        "m" | "mb" | "mib" => 1 << 20,
+        "g" | "gb" | "gib" => 1 << 30,
+        "t" | "tb" | "tib" => 1 << 40,
         _ => return Err(wrong()),
     };
     // The amounts of money have the same form, and exact arithmetic.
@@ -361,7 +361,7 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
         n if n.starts_with('$') => return Err(wrong()),
         n => n.parse().map_err(|_| wrong())?,
     };
-    let size = u128::from(number.as_micros()) * u128::from(mib) / 1_000_000;
+    let size = u128::from(number.as_micros()) * u128::from(scale) / 1_000_000;
     match u64::try_from(size) {
         Ok(size) if size > 0 => Ok(size),
         _ => Err(wrong()),
