@@ -160,7 +160,7 @@ fn tell(ctx: &Ctx, found: &[Leftover]) -> Result<()> {
             Cell::new(&l.region),
             Cell::new(l.session.as_ref().map_or("", |s| s.as_str())),
             Cell::new(&size),
-            Cell::new(&format!("≈{}", Money::micros(l.microusd_per_month))),
+            Cell::new(format!("≈{}", Money::micros(l.microusd_per_month))),
             Cell::new(if l.in_use { "in use" } else { "" }),
         ]);
     }

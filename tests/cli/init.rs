@@ -51,13 +51,13 @@ fn an_existing_file_is_changed_only_on_a_yes() {
 #[test]
 fn what_cannot_be_is_refused_before_anything_is_written() {
     let env = TestEnv::new();
-    let ran = env.run(&["init", "--provider", "ec2"]);
+    let ran = env.run(&["init", "--provider", "ec2", "--host", "me@box"]);
     assert_eq!(ran.code, 1);
-    assert!(
-        ran.stderr.contains("does not launch on EC2 yet"),
-        "{}",
-        ran.stderr
-    );
+    assert!(ran.stderr.contains("it has no --host"), "{}", ran.stderr);
+    // Without credentials nothing is promised.
+    let ran = env.run(&["init", "--provider", "ec2", "--region", "eu-west-1"]);
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
+    assert!(ran.stderr.contains("no AWS credentials"), "{}", ran.stderr);
     let ran = env.run(&["init", "--provider", "ssh", "--host=-oProxyCommand=x"]);
     assert_eq!(ran.code, 1);
     let ran = env.run(&["init"]);
