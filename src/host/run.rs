@@ -94,7 +94,11 @@ async fn start(
 ) -> Result<(Host, Signals)> {
     let spec: SessionSpec = files::read_json(&dir.spec())?;
     let last: Option<SessionStatus> = files::read_json(&dir.last()).ok();
-    let machine = options.machine.as_deref();
+    // Not of a session that somebody started there for themselves: the machine must not end with that.
+    let machine = options
+        .machine
+        .as_deref()
+        .filter(|_| spec.provider == "ec2");
     let rented = machine
         .map(|file| Rented::read(file, &spec.id))
         .transpose()?;

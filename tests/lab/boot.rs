@@ -267,6 +267,20 @@ async fn the_deadline_ends_a_machine_whose_host_is_dead() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_hangs_is_not_waited_for_for_long() {
+    let rented = Rented::ready(&Wish::default()).await;
+    let endpoint = rented.dispatch(Ends::default(), &["cat"]);
+    rented.status(&endpoint).await;
+    rented.told("sudo systemctl kill -s STOP --kill-who=main remote-host@session-abc234");
+    let deadline = epoch_seconds() + 3;
+    rented.root(&format!("deadline {deadline}"));
+    rented.ends().await;
+    let late = epoch_seconds().saturating_sub(deadline);
+    eprintln!("terminated {late} s after its deadline");
+    assert!(late < 120, "{late} s");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_boot_that_hangs_half_way_ends_at_the_deadline_too() {
     let wish = Wish {
         deadline: Duration::from_secs(8),

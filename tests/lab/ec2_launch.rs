@@ -64,7 +64,7 @@ async fn a_session_is_launched_listed_and_ended() {
         .sweep(&machines, deadline + 600_001)
         .await
         .expect("a look");
-    assert_eq!(swept, std::slice::from_ref(&session));
+    assert_eq!(swept, std::slice::from_ref(session));
     let after = ec2.describe(session).await.expect("its volume");
     assert_eq!(after.state, MachineState::Gone);
     assert_eq!(
