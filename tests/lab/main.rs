@@ -28,6 +28,25 @@ mod volumes;
 fn every_file_is_a_module() {
     common::assert_all_modules(
         "tests/lab",
-        &["api", "bare", "boot", "boxes", "cost", "ec2_box", "ec2_faults", "ec2_launch", "ec2_words", "ec2_world", "guest", "harness", "hooks", "rented", "schema", "session", "vms", "volumes"],
+        &[
+            "api",
+            "bare",
+            "boot",
+            "boxes",
+            "cost",
+            "ec2_box",
+            "ec2_faults",
+            "ec2_launch",
+            "ec2_words",
+            "ec2_world",
+            "guest",
+            "harness",
+            "hooks",
+            "rented",
+            "schema",
+            "session",
+            "vms",
+            "volumes",
+        ],
     );
 }
