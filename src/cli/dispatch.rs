@@ -22,6 +22,7 @@ use super::attach::How;
 use super::stages::Stages;
 use super::target::{interrupted, person, time};
 use super::{Ctx, allow, complete};
+use crate::client::cloud;
 use crate::client::dispatch::{Cloud, Order, Place, Started, checked, fresh_id, start, undo};
 use crate::client::follow::Following;
 use crate::client::reach::{Hosts, reach};
@@ -328,6 +329,9 @@ impl Args {
             },
         };
         stages.finish();
+        if let (Some(plan), Some(spec)) = (&plan, started.known.spec()) {
+            cloud::began(&ctx.paths, plan, &plan.region, &spec, now_ms())?;
+        }
         Ok((started, numbers))
     }
 

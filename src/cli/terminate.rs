@@ -10,9 +10,9 @@ use tokio::task::JoinSet;
 use super::target::person;
 use super::{Ctx, complete, confirm};
 use crate::client::handover::{is_gone, put_down};
-use crate::client::{Known, Registry, reach};
+use crate::client::{Known, Registry, cloud, reach};
 use crate::error::{Error, Kind, Result};
-use crate::model::SessionId;
+use crate::model::{Certainty, Money, SessionId, now_ms};
 use crate::proto::Op;
 use crate::ssh::Ask;
 
@@ -94,13 +94,46 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
     let mut first = None;
     for (_, known, ended) in done {
         match ended {
-            Ok(()) if !args.json => ctx.ui.note(format!("Terminated {}.", known.label())),
+            Ok(()) if !args.json => {
+                ctx.ui.note(format!(
+                    "Terminated {}.{}",
+                    known.label(),
+                    total(ctx, &known)
+                ));
+            }
             Ok(()) => {}
             Err(e) if first.is_none() => first = Some(e),
             Err(e) => ctx.ui.warn(format!("{}: {e}", known.label())),
         }
     }
     first.map_or(Ok(ExitCode::SUCCESS), Err)
+}
+
+/// What a rented machine has cost, and what stays of it.
+fn total(ctx: &Ctx, known: &Known) -> String {
+    if known.provider != "ec2" {
+        return String::new();
+    }
+    let now = now_ms();
+    // A record must not stop what it is a record of.
+    let spend = cloud::ended(&ctx.paths, &known.id, now, now).unwrap_or_default();
+    let told = match (spend, &known.rented) {
+        (Some(spend), _) => spend.told(),
+        // Another device's: its tags say what an hour of it costs at most.
+        (None, Some(rented)) => {
+            let ms = now.saturating_sub(known.created).max(60_000);
+            Certainty::AtMost.of(Money::micros(rented.microusd_per_hour).for_ms(ms))
+        }
+        (None, None) => return String::new(),
+    };
+    let mut told = format!(" Total {told}");
+    if let Some(rented) = known.rented.as_ref().filter(|r| r.volume.is_some()) {
+        told.push_str(&format!(
+            "; kept: its work volume of {} GB (`remote gc`)",
+            rented.volume_gib
+        ));
+    }
+    told
 }
 
 fn chosen(registry: &Registry, args: &Args) -> Result<Vec<Known>> {

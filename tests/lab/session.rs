@@ -115,6 +115,7 @@ fn a_session_on_ec2_from_its_launch_to_nothing() {
     let live = |env: &TestEnv| {
         await_some("its answer", SOON, || {
             let status = json_of(&env.ok(&["status", &session, "--json"]));
+            eprintln!("{status}");
             (status["presence"] == "live").then_some(status)
         })
     };
@@ -142,7 +143,17 @@ fn a_session_on_ec2_from_its_launch_to_nothing() {
     let longer = live(&here);
     assert!(longer["ttl_left_ms"].as_u64() > Some(left), "{longer}");
 
-    there.ok(&["terminate", &session, "--yes"]);
+    let terminated = there.ok(&["terminate", &session, "--yes"]);
+    assert!(
+        terminated.stderr.contains("Total ≤$0.0"),
+        "{}",
+        terminated.all()
+    );
+    assert!(
+        terminated.stderr.contains("kept: its work volume of 20 GB"),
+        "{}",
+        terminated.all()
+    );
     await_true("the machine's end", SOON, || {
         let left = json_of(&here.ok(&["gc", "--json"]));
         let left = left.as_array().expect("a list");
@@ -163,6 +174,8 @@ fn a_session_on_ec2_from_its_launch_to_nothing() {
         "{}",
         nothing.all()
     );
+    let cost = here.ok(&["cost", "--by", "session"]);
+    assert!(cost.stdout.contains(&session), "{}", cost.all());
     let known = here.ok(&["status"]);
     assert!(!known.stdout.contains(&session), "{}", known.all());
 }

@@ -54,6 +54,9 @@ pub async fn sync(
         if let Some(entry) = merged(registry.ledger().get(&machine.session), machine, now_ms()) {
             registry.ledger().put(&entry)?;
         }
+        if let Some(rented) = &machine.rented {
+            super::spend::learned(paths, &machine.session, rented, now_ms())?;
+        }
     }
     Ok(Fleet {
         machines,

@@ -5,6 +5,7 @@ mod device;
 mod fleet;
 mod machine;
 mod plan;
+mod spend;
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use crate::ssh::Ask;
 pub use device::device;
 pub use fleet::{Fleet, sync};
 pub use plan::{Plan, Wanted, plan};
+pub use spend::{began, ended};
 
 /// The provider for `region`, or the configured one.
 ///

@@ -27,6 +27,7 @@ pub struct Wanted {
 /// The machine that a dispatch would rent.
 #[derive(Debug, Clone)]
 pub struct Plan {
+    pub region: String,
     pub wish: MachineWish,
     pub shape: Shape,
     /// `one agent, medium repository`
@@ -132,6 +133,7 @@ pub async fn plan(paths: &Paths, config: &Config, wanted: Wanted, now: Millis) -
         .hint("name a smaller type with --instance, try --spot, or raise --max-price"));
     }
     Ok(Plan {
+        region: wanted.region.clone(),
         wish: MachineWish {
             instance_type: choice.shape.name.clone(),
             ..wanted.wish
