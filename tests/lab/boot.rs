@@ -19,6 +19,10 @@ const HOUR: u64 = 3_600_000;
 async fn the_one_time_host_key_is_replaced_once_and_no_connection_is_dropped() {
     let mut rented = Rented::up(&Wish::default()).await;
     let once = rented.host_key.clone();
+    // Nothing restarts sshd behind the first client's back.
+    rented.told("cloud-init status --wait >/dev/null");
+    let starts = "sudo journalctl -b -u ssh --no-pager | grep -c 'Server listening on 0.0.0.0'";
+    assert_eq!(rented.told(starts), "1");
     let mut open = rented.command("user", LOGIN);
     let mut open = open
         .arg("cat")
@@ -363,6 +367,9 @@ async fn a_real_kernel_takes_the_volume_and_ends_at_the_deadline() {
     for (name, value) in [("kernel.panic", "10"), ("kernel.softlockup_panic", "1")] {
         assert_eq!(rented.told(&format!("/sbin/sysctl -n {name}")), value);
     }
+    rented.told("cloud-init status --wait >/dev/null");
+    let watchdog = rented.told("systemctl show -P RuntimeWatchdogUSec; ls /dev/watchdog0");
+    assert_eq!(watchdog, "1min\n/dev/watchdog0");
     let deadline = epoch_seconds() + 5;
     rented.root(&format!("deadline {deadline}"));
     rented.ends().await;
