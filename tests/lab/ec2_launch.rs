@@ -64,7 +64,7 @@ async fn a_session_is_launched_listed_and_ended() {
         .sweep(&machines, deadline + 600_001)
         .await
         .expect("a look");
-    assert_eq!(swept, [session.clone()]);
+    assert_eq!(swept, std::slice::from_ref(session));
     let after = ec2.describe(session).await.expect("its volume");
     assert_eq!(after.state, MachineState::Gone);
     assert_eq!(
@@ -83,7 +83,7 @@ async fn a_session_is_launched_listed_and_ended() {
     let left = ec2.leftovers(false, now_ms()).await.expect("a look");
     assert_eq!(left.len(), 1, "the security group alone: {left:?}");
     assert!(ec2.delete(&left).await.is_empty());
-    assert_eq!(world.there().await, [""; 0]);
+    assert_eq!(world.there().await, []);
     let again = ec2.terminate_machine(session, false).await;
     assert!(
         matches!(again, Ok(_) | Err(ProvisionError::NoSession(_))),

@@ -29,7 +29,7 @@ impl Ec2 {
     pub(super) async fn trusted(
         &self,
         found: &FoundInstance,
-        mut begun: Option<&mut Begun>,
+        begun: Option<&mut Begun>,
     ) -> Result<(PinnedLogin, Arc<dyn Remote>), ProvisionError> {
         let known = begun.as_ref().and_then(|b| b.host_key.clone());
         if let HostKey::Own(_) = found.facts.host_key {
@@ -52,7 +52,7 @@ impl Ec2 {
                 Err(e) => return Err(e),
             },
         };
-        if let Some(begun) = begun.as_deref_mut() {
+        if let Some(begun) = begun {
             begun.host_key = Some(key.clone());
             self.journal.write(begun)?;
         }
