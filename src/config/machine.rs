@@ -59,6 +59,11 @@ impl MachineFile {
     pub fn sessions() -> PathBuf {
         Path::new(WORK).join(".remote/sessions")
     }
+
+    /// Where each session's sockets lie, in a directory of its name; gone after a reboot, as they are.
+    pub fn sockets() -> PathBuf {
+        PathBuf::from("/run/remote")
+    }
 }
 
 #[cfg(test)]

@@ -20,8 +20,6 @@ use crate::model::{Millis, SessionId};
 use crate::provision::find_program;
 
 const REMOTE_ROOT: &str = "/usr/local/sbin/remote-root";
-/// The sockets' directory; gone after a reboot, as they are.
-const RUN: &str = "/run/remote";
 const SYSTEM_PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 /// What only root can do takes a moment at most.
 const ROOT_LIMIT: Duration = Duration::from_secs(10);
@@ -124,13 +122,14 @@ impl Rented {
     /// # Errors
     /// The file system's.
     pub fn sockets(&self, session: &SessionId) -> Result<(PathBuf, PathBuf)> {
-        let dir = Path::new(RUN).join(session.as_str());
+        let run = MachineFile::sockets();
+        let dir = run.join(session.as_str());
         std::fs::DirBuilder::new()
             .recursive(true)
             .mode(0o711)
             .create(&dir)
             .context(format!("{} cannot be made", dir.display()))?;
-        for level in [Path::new(RUN), &dir] {
+        for level in [&run, &dir] {
             // The umask had its say, and an earlier boot's helper made it with another.
             std::fs::set_permissions(level, std::fs::Permissions::from_mode(0o711))
                 .context(format!("{} cannot be opened to its users", level.display()))?;

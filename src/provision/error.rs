@@ -153,7 +153,7 @@ impl From<ProvisionError> for Error {
             ProvisionError::Left { error, left } => Self {
                 message,
                 ..left.iter().fold(Self::from(*error), |e, what| {
-                    e.hint(format!("still there, `remote gc` has it: {what}"))
+                    e.hint(format!("run `remote gc`: it was not taken away: {what}"))
                 })
             },
             ec2 => of_ec2(ec2, message),

@@ -8,8 +8,10 @@ use remote_compute::provision::ec2::Ec2;
 use remote_compute::provision::{
     BoxFuture, Compute, Login, MachineState, PinnedLogin, Reach, ReachError, Remote,
 };
-use remote_compute::ssh::{Flow, Nobody, Retry, SshErrorKind};
+use remote_compute::ssh::{Flow, Nobody, Retry, SshErrorKind, keys};
+use serde_json::json;
 
+use crate::common::env::remote_binary;
 use crate::ec2_world::{Steps, World, launch, wish};
 use crate::harness::{Lab, Machines};
 
@@ -36,7 +38,9 @@ impl Reach for OverOwnSsh {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_real_machine_is_handed_over() {
     let world = World::with(Lab::start(Machines::Box)).await;
-    let ec2 = Ec2::new(world.settings(), &world.config, Arc::new(OverOwnSsh));
+    let mut settings = world.settings();
+    settings.binaries.given = Some(remote_binary().to_owned());
+    let ec2 = Ec2::new(settings.clone(), &world.config, Arc::new(OverOwnSsh));
     let (launch, steps) = (launch(wish()), Steps::default());
     let session = &launch.spec.id;
     let begun = Instant::now();
@@ -62,6 +66,24 @@ async fn a_real_machine_is_handed_over() {
     // Once more from the outside in: all of it can be done again.
     let again = ec2.start(session).await.expect("a host");
     assert_eq!(again.login, endpoint.login);
+
+    // Another device, with nothing but the account: shown by AWS, then known to the machine itself.
+    let mut other = world.device.clone();
+    let key = keys::generate_ed25519();
+    other.identity.set_file_name("other");
+    keys::save(&other.identity, &key).expect("a key");
+    other.public_key = keys::public_line(&key);
+    other.name = "chromebook".to_owned();
+    let mut theirs = settings;
+    theirs.device = other;
+    let theirs = Ec2::new(theirs, &world.config, Arc::new(OverOwnSsh));
+    let in_there = theirs.start(session).await.expect("in");
+    let Login::Pinned(known) = &in_there.login else {
+        panic!("{in_there:?}");
+    };
+    assert_eq!(known.host_key, login.host_key);
+    world.control.post("set", &json!({ "key_seconds": 0 }));
+    OverOwnSsh.reach(known).await.expect("in, with its own key");
 
     let kept = ec2.terminate_machine(session, false).await.expect("an end");
     assert!(kept.volume.is_some());

@@ -83,7 +83,7 @@ async fn a_session_is_launched_listed_and_ended() {
     let left = ec2.leftovers(false, now_ms()).await.expect("a look");
     assert_eq!(left.len(), 1, "the security group alone: {left:?}");
     assert!(ec2.delete(&left).await.is_empty());
-    assert_eq!(world.there().await, [""; 0]);
+    assert_eq!(world.there().await, []);
     let again = ec2.terminate_machine(session, false).await;
     assert!(
         matches!(again, Ok(_) | Err(ProvisionError::NoSession(_))),
@@ -234,7 +234,6 @@ async fn a_launch_that_was_interrupted_is_finished_or_ended() {
     for stage in ["rotate", "mount", "host launch"] {
         let launch = launch(wish());
         let session = &launch.spec.id;
-        // The lid is shut: nobody cleans up.
         world.words.break_down(Some(stage));
         let lost = interrupted(&world, &launch).await;
         assert!(lost, "{stage}");
@@ -257,9 +256,9 @@ async fn a_launch_that_was_interrupted_is_finished_or_ended() {
     assert_eq!(there.len(), 1, "the group alone: {there:?}");
 }
 
-/// Begins a launch and drops it once the machine was asked for what is broken.
+/// A launch that fails where it is broken, and whose cleaning up fails as well.
 async fn interrupted(world: &World, launch: &Launch) -> bool {
-    // What fails now would be cleaned up: the failing of that too is what a lost client leaves.
+    // What is left then is what a client leaves that is gone half-way.
     for action in ["TerminateInstances", "ModifyInstanceAttribute"] {
         let code = "InvalidParameterValue";
         let fault =

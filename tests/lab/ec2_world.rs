@@ -15,7 +15,6 @@ use remote_compute::provision::ec2::{Device, Ec2, Ec2Settings, SshFrom};
 use remote_compute::provision::{Binaries, Launch, MachineWish};
 use remote_compute::ssh::keys;
 
-use crate::common::env::remote_binary;
 use crate::ec2_words::Words;
 use crate::harness::{Control, Lab, Machines, REGION};
 
@@ -76,7 +75,8 @@ impl World {
             device: self.device.clone(),
             journal: self.journal(),
             binaries: Binaries {
-                given: Some(remote_binary().to_owned()),
+                // Words do not run it, and it is packed quickly.
+                given: Some("/bin/true".into()),
                 by_system: BTreeMap::new(),
             },
         }
@@ -104,30 +104,46 @@ impl World {
             .collect()
     }
 
-    /// Instances and volumes that are there, as AWS itself tells, whoever made them.
-    pub async fn there(&self) -> Vec<String> {
+    /// All that is there, as AWS itself tells, whoever made it.
+    pub async fn there(&self) -> Vec<There> {
         let ec2 = self.lab.ec2(REGION);
+        let mut there = Vec::new();
+        let mut add = |id: Option<&str>, part_of: Option<&str>| {
+            there.push(There {
+                id: id.unwrap_or_default().to_owned(),
+                part_of: part_of.map(str::to_owned),
+            });
+        };
         let instances = ec2.describe_instances().send().await.expect("instances");
-        let mut there: Vec<String> = instances
-            .reservations()
-            .iter()
-            .flat_map(|r| r.instances())
-            .filter(|i| i.state().and_then(|s| s.name()) != Some(&InstanceStateName::Terminated))
-            .filter_map(|i| i.instance_id().map(str::to_owned))
-            .collect();
+        let instances = instances.reservations().iter().flat_map(|r| r.instances());
+        for instance in instances {
+            if instance.state().and_then(|s| s.name()) != Some(&InstanceStateName::Terminated) {
+                add(instance.instance_id(), None);
+            }
+        }
         let volumes = ec2.describe_volumes().send().await.expect("volumes");
-        there.extend(
-            volumes
-                .volumes()
+        for volume in volumes.volumes() {
+            let root = volume
+                .attachments()
                 .iter()
-                .filter_map(|v| v.volume_id().map(str::to_owned)),
-        );
+                .find(|a| a.device() != Some("/dev/sdf"));
+            add(volume.volume_id(), root.and_then(|a| a.instance_id()));
+        }
         let groups = ec2.describe_security_groups().send().await.expect("groups");
         let groups = groups.security_groups().iter();
-        let groups = groups.filter(|g| g.group_name() != Some("default"));
-        there.extend(groups.filter_map(|g| g.group_id().map(str::to_owned)));
+        for group in groups.filter(|g| g.group_name() != Some("default")) {
+            add(group.group_id(), None);
+        }
         there
     }
+}
+
+/// A thing that is there.
+#[derive(Debug, PartialEq, Eq)]
+pub struct There {
+    pub id: String,
+    /// The instance whose root it is.
+    pub part_of: Option<String>,
 }
 
 /// A cheap machine in any zone.

@@ -13,6 +13,7 @@ mod cost;
 mod ec2_box;
 mod ec2_faults;
 mod ec2_launch;
+mod ec2_left;
 mod ec2_words;
 mod ec2_world;
 mod guest;
@@ -37,6 +38,7 @@ fn every_file_is_a_module() {
             "ec2_box",
             "ec2_faults",
             "ec2_launch",
+            "ec2_left",
             "ec2_words",
             "ec2_world",
             "guest",

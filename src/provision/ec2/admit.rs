@@ -2,12 +2,14 @@
 
 use super::Ec2;
 use super::found::{Of, foremost};
+use crate::config::MachineFile;
 use crate::model::SessionId;
 use crate::provision::{MachineState, PinnedLogin, ProvisionError};
 
 /// Where a session's host listens on its machine: in a directory that the login user can enter.
 pub fn socket(session: &SessionId) -> String {
-    format!("/run/remote/{session}/host.sock")
+    let dir = MachineFile::sockets().join(session.as_str());
+    dir.join("host.sock").display().to_string()
 }
 
 impl Ec2 {

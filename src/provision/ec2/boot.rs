@@ -8,11 +8,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Ec2;
-use super::admit::socket;
 use super::calls::gone_is_good;
 use super::found::{FoundInstance, Of, foremost};
 use super::journal::Begun;
 use super::tags::HostKey;
+use crate::config::MachineFile;
 use crate::model::SessionId;
 use crate::provision::ssh_host::{Manner, SshHost};
 use crate::provision::{
@@ -22,8 +22,6 @@ use crate::provision::{
 
 /// The root helper that user-data puts there.
 pub(super) const HELPER: &str = "sudo -n /usr/local/sbin/remote-root";
-/// Where the host keeps its things on a machine.
-const STATE: &str = "/work/.remote";
 /// Where binaries lie.
 const BINARIES: &str = "/work/.remote/bin";
 
@@ -33,8 +31,9 @@ const ADDRESS: Duration = Duration::from_secs(180);
 const LOOK: Duration = Duration::from_secs(1);
 
 /// A session's directory on its machine.
-pub(super) fn dir(session: &SessionId) -> String {
-    format!("{STATE}/sessions/{session}")
+fn dir(session: &SessionId) -> String {
+    let dir = MachineFile::sessions().join(session.as_str());
+    dir.display().to_string()
 }
 
 impl Ec2 {
@@ -194,12 +193,14 @@ impl Ec2 {
             }
             _ => self.login(&found)?,
         };
-        let dir = dir(session);
+        let socket = MachineFile::sockets()
+            .join(session.as_str())
+            .join("host.sock");
         Ok(Endpoint {
             login: Login::Pinned(login),
-            socket: socket(session),
+            dir: dir(session),
+            socket: socket.display().to_string(),
             binary: format!("{BINARIES}/remote"),
-            dir,
         })
     }
 

@@ -52,7 +52,9 @@ impl Ec2 {
         let looks = if refused { 1 } else { LOOKS };
         let mut left = Vec::new();
         let (instances, unseen) = self.made(session, begun.instance.as_deref(), looks).await;
-        if let Some(why) = unseen {
+        if let Some(why) = unseen
+            && instances.is_empty()
+        {
             let ends = "if one was made, it ends itself within 10 minutes of its boot";
             left.push(format!("perhaps a machine of {session} ({why}); {ends}"));
         }

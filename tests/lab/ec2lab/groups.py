@@ -35,7 +35,8 @@ _changes(InstanceBackend, "modify_instance_security_groups")
 def _(original: Any, backend: Any, name: Any = None, group_id: Any = None, *more: Any, **named: Any) -> Any:
     for machine in MACHINES.values():
         inst = machine.inst
-        used = {g.id for g in inst.security_groups} | {g.name for g in inst.security_groups}
+        groups = [*inst.security_groups, *inst.nics[0].group_set]
+        used = {g.id for g in groups} | {g.name for g in groups}
         if inst._state.name != "terminated" and used & {name, group_id}:
             raise refuse("DependencyViolation", f"resource {group_id or name} has a dependent object")
     return original(backend, name, group_id, *more, **named)

@@ -155,6 +155,17 @@ def _(original: Any, self: Any) -> Any:
     return mappings
 
 
+@hook(InstanceResponse, "_block_device_mapping_handler")
+def _(original: Any, self: Any) -> Any:
+    names = [m.get("DeviceName") for m in self._get_param("BlockDeviceMappings", [])]
+    inst = self.ec2_backend.get_instance(self._get_param("InstanceId"))
+    if names and inst._state.name in ("shutting-down", "terminated"):
+        raise refuse("IncorrectInstanceState", f"The instance '{inst.id}' is not in a valid state.")
+    if missing := [n for n in names if n not in inst.block_device_mapping]:
+        raise refuse("InvalidInstanceAttributeValue", f"No device is currently mapped at {missing[0]}")
+    return original(self)
+
+
 @hook(InstanceBackend, "run_instances")
 def _(original: Any, backend: Any, image_id: str, count: int, user_data: Any, groups: Any, **more: Any) -> Any:
     if user_data and len(base64.b64decode(str(user_data))) > 16384:
