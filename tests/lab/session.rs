@@ -115,7 +115,6 @@ fn a_session_on_ec2_from_its_launch_to_nothing() {
     let live = |env: &TestEnv| {
         await_some("its answer", SOON, || {
             let status = json_of(&env.ok(&["status", &session, "--json"]));
-            eprintln!("{status}");
             (status["presence"] == "live").then_some(status)
         })
     };

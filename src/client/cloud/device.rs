@@ -2,7 +2,7 @@
 //! public half.
 
 use russh::keys::ssh_key::LineEnding;
-use russh::keys::{PrivateKey, decode_secret_key};
+use russh::keys::{HashAlg, PrivateKey, decode_secret_key};
 
 use crate::config::Paths;
 use crate::error::{Context, Result};
@@ -22,7 +22,7 @@ pub fn device(paths: &Paths) -> Result<Device> {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => make(&identity)?,
         Err(e) => return Err(e).context(format!("{} cannot be read", identity.display())),
     };
-    let name = name();
+    let name = name(&key);
     let mut public = key.public_key().clone();
     public.set_comment(format!("remote:{name}"));
     Ok(Device {
@@ -46,8 +46,9 @@ fn make(identity: &std::path::Path) -> Result<PrivateKey> {
     Ok(key)
 }
 
-/// The machine's name as others may see it: letters, digits, `-` and `.`.
-fn name() -> String {
+/// The machine's name as others may see it (letters, digits, `-` and `.`), and what tells it from another
+/// device of that name: a machine keeps one key for each name.
+fn name(key: &PrivateKey) -> String {
     let who = crate::client::who();
     let host = who.rsplit('@').next().unwrap_or_default();
     let name: String = host
@@ -55,11 +56,15 @@ fn name() -> String {
         .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.'))
         .take(48)
         .collect();
-    if name.is_empty() {
-        "device".to_owned()
-    } else {
-        name
-    }
+    let name = if name.is_empty() { "device" } else { &name };
+    let print = key.fingerprint(HashAlg::Sha256);
+    let mark: String = print
+        .as_bytes()
+        .iter()
+        .take(3)
+        .map(|b| format!("{b:02x}"))
+        .collect();
+    format!("{name}-{mark}")
 }
 
 #[cfg(test)]
@@ -76,7 +81,10 @@ mod tests {
             "{first:?}"
         );
         assert!(first.public_key.contains(" remote:"), "{first:?}");
-        assert_eq!(device(&paths)?.public_key, first.public_key);
+        assert_eq!(device(&paths)?, first);
+        let other = tempfile::tempdir()?;
+        let paths_of_other = Paths::new(|v| (v == "HOME").then(|| other.path().into()))?;
+        assert_ne!(device(&paths_of_other)?.name, first.name);
         std::fs::write(&first.identity, "not a key")?;
         assert!(device(&paths).is_err());
         Ok(())
