@@ -12,6 +12,7 @@ mod config;
 mod cost;
 mod cp;
 mod ctx;
+mod device;
 mod dispatch;
 mod doctor;
 mod extend;
@@ -99,6 +100,7 @@ pub enum Verb {
     Terminate(terminate::Args),
     Prune(prune::Args),
     Gc(gc::Args),
+    Device(device::Args),
     Rename(rename::Args),
     Ssh(ssh::Args),
     SshConfig(ssh_config::Args),
@@ -145,6 +147,7 @@ impl Verb {
             Self::Restart(args) => restart::run(args, ctx).await,
             Self::Extend(args) => extend::run(args, ctx).await,
             Self::Terminate(args) => terminate::run(args, ctx).await,
+            Self::Device(args) => device::run(args, ctx).await,
             Self::Gc(args) => gc::run(args, ctx).await,
             Self::Prune(args) => prune::run(args, ctx).await,
             Self::Rename(args) => rename::run(args, ctx).await,

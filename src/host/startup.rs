@@ -16,10 +16,10 @@ use crate::error::{Context, Error, Result};
 use crate::model::HostEndpoint;
 use crate::mux::close_inherited;
 
-/// Leaves the terminal and session of whoever started us. Fine where that was done already.
+/// Leaves the terminal and session of whoever started us. Fine where that was done already. The umask stays
+/// theirs: agents inherit it, and what is ours lies in a directory that nobody else can enter.
 pub fn detach() {
     let _ = rustix::process::setsid();
-    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     close_inherited();
     let _ = rustix::process::chdir("/");
 }

@@ -104,3 +104,19 @@ fn a_directory_that_is_gone() {
     t.wait_text("got one");
     std::fs::create_dir_all(env.work()).expect("make it again");
 }
+
+#[test]
+fn files_of_an_agent_have_the_modes_its_user_would_give_them() {
+    let env = TestEnv::new();
+    let script = format!(
+        "umask 027; exec {} dispatch --command 'umask; touch made; stat -c %a made'",
+        env.remote::<&str>(&[]).get_program().to_string_lossy()
+    );
+    let mut sh = env.command("/bin/sh");
+    sh.args(["-c", &script]);
+    let ran = run(&mut sh, b"", SOON);
+    assert_eq!(ran.code, 0, "{}", ran.all());
+    assert!(ran.stdout.contains("0027"), "{}", ran.all());
+    assert!(ran.stdout.contains("640"), "{}", ran.all());
+    env.await_no_process();
+}

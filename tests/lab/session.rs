@@ -138,6 +138,8 @@ fn a_session_on_ec2_from_its_launch_to_nothing() {
     terminal.wait_text("got abc");
     terminal.send("\r~.");
     assert_eq!(terminal.wait_exit(), 0);
+    let devices = json_of(&there.ok(&["device", "list", &session, "--json"]));
+    assert_eq!(devices.as_array().map(Vec::len), Some(2), "{devices}");
     there.ok(&["extend", &session, "30m"]);
     let longer = live(&here);
     assert!(longer["ttl_left_ms"].as_u64() > Some(left), "{longer}");

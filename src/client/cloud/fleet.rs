@@ -18,6 +18,9 @@ const SESSIONS: &str = "/work/.remote/sessions";
 /// AWS is not waited for longer by a verb that only wants to know what is there.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// A launch that is not through after this is not under way any more, in whatever terminal it began.
+const UNFINISHED: Millis = 20 * 60_000;
+
 /// What came of asking.
 #[derive(Debug, Default)]
 pub struct Fleet {
@@ -43,7 +46,20 @@ pub async fn sync(
     }
     let asked = async {
         let ec2 = super::open(paths, config, None, &Binaries::default(), ask).await?;
-        Ok::<_, crate::error::Error>(ec2.list().await?)
+        let machines = ec2.list().await?;
+        // The last layer of every TTL: whoever looks ends what should have ended itself. What AWS does not
+        // permit here is no reason not to tell what is there.
+        if let Err(e) = ec2.sweep(&machines, now_ms()).await {
+            tracing::warn!("machines past their deadline were not ended: {e}");
+        }
+        for begun in ec2.begun() {
+            let spec = &begun.launch.spec;
+            if now_ms().saturating_sub(spec.created) > UNFINISHED {
+                // Nobody was handed this machine, and it has ended itself by now: what it left goes too.
+                ec2.abandon(&spec.id, &|_| {}).await;
+            }
+        }
+        Ok::<_, crate::error::Error>(machines)
     };
     let machines = match tokio::time::timeout(PATIENCE, asked).await {
         Ok(Ok(machines)) => machines,

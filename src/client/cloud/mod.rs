@@ -5,11 +5,13 @@ mod device;
 mod fleet;
 mod machine;
 mod plan;
+mod prices;
 mod spend;
 
 use std::sync::Arc;
 
 use crate::config::{Config, Paths};
+use crate::cost::Prices;
 use crate::error::{Error, Result};
 use crate::provision::Binaries;
 use crate::provision::ec2::{ADDRESS_SERVICE, Cidr, Ec2, Ec2Settings, SshFrom};
@@ -55,7 +57,8 @@ pub async fn open(
         binaries: binaries.clone(),
     };
     let reach = Arc::new(machine::OverPinned::new(ask));
-    Ok(Ec2::new(settings, &sdk, reach))
+    let prices = Arc::new(prices::Book(Prices::with(paths, sdk.clone())));
+    Ok(Ec2::new(settings, &sdk, reach).with_prices(prices))
 }
 
 /// `auto`, or networks separated by commas.

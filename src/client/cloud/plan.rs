@@ -10,7 +10,7 @@ use crate::provision::MachineWish;
 use crate::provision::sizing::{Auto, Wish, choose};
 
 /// The root volume of the images that are known by name.
-const ROOT_GIB: u64 = 8;
+pub(super) const ROOT_GIB: u64 = 8;
 
 /// What a person asked for, as far as it decides about the machine.
 #[derive(Debug, Clone)]
@@ -122,12 +122,12 @@ pub async fn plan(paths: &Paths, config: &Config, wanted: Wanted, now: Millis) -
     } else {
         rate.with_surplus(&choice.shape)
     };
-    if let (Some(max), Some(price)) = (wanted.wish.max_microusd_per_hour, instance)
-        && price.as_micros() > max
+    if let (Some(max), Some(_)) = (wanted.wish.max_microusd_per_hour, instance)
+        && rate.hour().as_micros() > max
     {
         return Err(Error::user(format!(
             "{name} costs {}/h in {region}, and --max-price is {}",
-            sure.of(price),
+            sure.of(rate.hour()),
             Money::micros(max)
         ))
         .hint("name a smaller type with --instance, try --spot, or raise --max-price"));
