@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use russh::keys::ssh_key::LineEnding;
 
+use super::cloud;
 use super::handover::{provider, record};
 use super::reach::HostConn;
 use super::registry::{Known, Registry};
 use crate::config::{Config, Paths};
 use crate::error::{Context, Error, Result};
 use crate::model::{AgentSpec, Ends, Millis, SessionId, SessionSpec};
-use crate::provision::{Binaries, Keys, Launch, MachineWish, ProvisionError, Steps};
+use crate::provision::{Binaries, Keys, Launch, MachineWish, Steps};
 use crate::ssh::{Ask, keys};
 
 /// The shortest and the longest TTL.
@@ -141,7 +142,16 @@ pub async fn start(
         None => steps("start"),
     }
     let endpoint = compute.launch(&launch, steps).await?;
-    record(registry, &launch.spec, &endpoint)?;
+    let rented = match &launch.wish {
+        // Which region it is in, for verbs that ask there; the tags tell it again if this does not.
+        Some(_) => compute
+            .describe(&launch.spec.id)
+            .await
+            .ok()
+            .and_then(|m| m.rented),
+        None => None,
+    };
+    record(registry, &launch.spec, &endpoint, rented)?;
     let known = registry.resolve(launch.spec.id.as_str())?;
     let host = match connection {
         Some(connection) => Some(HostConn::over(&known, connection)?),
@@ -161,12 +171,19 @@ pub async fn undo(
     id: &SessionId,
     ask: Arc<dyn Ask>,
 ) -> Result<()> {
-    let (compute, _) = provider(paths, place, ask).await?;
-    match compute.terminate(id).await {
-        Ok(()) | Err(ProvisionError::NoSession(_)) => registry.ledger().remove(id),
-        Err(e) => Err(Error::from(e)
-            .hint("its machine ends itself within ten minutes; `remote gc` lists what is left")),
+    let Place::Ec2(place) = place else {
+        return Ok(());
+    };
+    let region = place.region.as_deref();
+    let ec2 = cloud::open(paths, &place.config, region, &place.binaries, ask).await?;
+    let left = ec2.abandon(id, &|_| {}).await;
+    if !left.is_empty() {
+        return Err(
+            Error::connection(format!("of {id} stays: {}", left.join(", ")))
+                .hint("its machine ends itself within ten minutes; `remote gc` lists what is left"),
+        );
     }
+    registry.ledger().remove(id)
 }
 
 /// Checks a `--name`: short, printable, no other live session's, and not to be taken for a session's own.

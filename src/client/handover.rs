@@ -12,8 +12,8 @@ use crate::config::{Config, Paths};
 use crate::error::{Context, Error, Result};
 use crate::model::{SessionId, SessionSpec, SessionStatus, now_ms};
 use crate::provision::{
-    Binaries, Compute, Endpoint, Local, Login, MachineState, PinnedLogin, ProvisionError, SshHost,
-    Steps, quote,
+    Binaries, Compute, Endpoint, Local, Login, MachineState, PinnedLogin, ProvisionError, Rented,
+    SshHost, Steps, quote,
 };
 use crate::ssh::{Ask, Connection, Flow};
 
@@ -71,7 +71,12 @@ fn entry(spec: &SessionSpec, ssh: SshPlace) -> Entry {
 ///
 /// # Errors
 /// The ledger cannot be written: the session runs, and the error says where.
-pub fn record(registry: &Registry, spec: &SessionSpec, endpoint: &Endpoint) -> Result<()> {
+pub fn record(
+    registry: &Registry,
+    spec: &SessionSpec,
+    endpoint: &Endpoint,
+    rented: Option<Rented>,
+) -> Result<()> {
     let (destination, login) = match &endpoint.login {
         Login::Ssh { destination } => (destination.clone(), None),
         Login::Pinned(_) if spec.provider == "local" => return Ok(()), // Its directory is its record.
@@ -90,7 +95,6 @@ pub fn record(registry: &Registry, spec: &SessionSpec, endpoint: &Endpoint) -> R
         binary: endpoint.binary.clone(),
         login,
     };
-    let rented = registry.ledger().get(&spec.id).and_then(|e| e.rented);
     registry.ledger().put(&Entry {
         rented,
         ..entry(spec, place)

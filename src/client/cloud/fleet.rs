@@ -6,15 +6,13 @@ use std::time::Duration;
 
 use crate::client::ledger::{Entry, SshPlace};
 use crate::client::registry::Registry;
-use crate::config::{Config, Paths};
+use crate::config::{Config, MachineFile, Paths};
 use crate::error::Result;
 use crate::model::{Ends, Millis, SessionSpec, SessionStatus, now_ms};
 use crate::provision::ec2::socket;
 use crate::provision::{Binaries, Compute, Machine, MachineState, Rented};
 use crate::ssh::Ask;
 
-/// Where a session's files lie on an EC2 machine.
-const SESSIONS: &str = "/work/.remote/sessions";
 /// AWS is not waited for longer by a verb that only wants to know what is there.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -54,8 +52,10 @@ pub async fn sync(
         }
         for begun in ec2.begun() {
             let spec = &begun.launch.spec;
-            if now_ms().saturating_sub(spec.created) > UNFINISHED {
-                // Nobody was handed this machine, and it has ended itself by now: what it left goes too.
+            let old = now_ms().saturating_sub(spec.created) > UNFINISHED;
+            // Before its host key was changed nothing is sent to a machine. Any other may hold work, whoever
+            // was cut off while it was handed over: that one is for `gc`, and for a person to decide.
+            if old && machines.iter().any(|m| m.session == spec.id && is_blank(m)) {
                 ec2.abandon(&spec.id, &|_| {}).await;
             }
         }
@@ -78,6 +78,11 @@ pub async fn sync(
         machines,
         failed: None,
     })
+}
+
+/// Whether a machine is there and nothing was ever sent to it.
+fn is_blank(machine: &Machine) -> bool {
+    machine.state != MachineState::Gone && machine.rented.as_ref().is_some_and(|r| r.provisional)
 }
 
 fn failed(why: String) -> Fleet {
@@ -109,7 +114,7 @@ fn merged(before: Option<Entry>, machine: &Machine, now: Millis) -> Option<Entry
 
 fn fresh(machine: &Machine, rented: &Rented, now: Millis) -> Entry {
     let id = &machine.session;
-    let dir = format!("{SESSIONS}/{id}");
+    let dir = MachineFile::sessions().join(id.as_str());
     let spec = SessionSpec {
         id: id.clone(),
         name: rented.name.clone(),
@@ -132,7 +137,7 @@ fn fresh(machine: &Machine, rented: &Rented, now: Millis) -> Entry {
         ssh: SshPlace {
             destination: String::new(),
             socket: socket(id),
-            dir,
+            dir: dir.display().to_string(),
             binary: String::new(),
             login: None,
         },
@@ -186,6 +191,16 @@ mod tests {
                 ended: None,
             }),
         }
+    }
+
+    #[test]
+    fn only_a_machine_that_was_sent_nothing_is_blank() {
+        let mut one = machine(MachineState::Running, None);
+        assert!(!is_blank(&one), "its key was changed: it may hold work");
+        one.rented.as_mut().expect("it").provisional = true;
+        assert!(is_blank(&one));
+        one.state = MachineState::Gone;
+        assert!(!is_blank(&one));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Ec2;
+use super::admit::socket;
 use super::calls::gone_is_good;
 use super::found::{FoundInstance, Of, foremost};
 use super::journal::Begun;
@@ -193,13 +194,10 @@ impl Ec2 {
             }
             _ => self.login(&found)?,
         };
-        let socket = MachineFile::sockets()
-            .join(session.as_str())
-            .join("host.sock");
         Ok(Endpoint {
             login: Login::Pinned(login),
             dir: dir(session),
-            socket: socket.display().to_string(),
+            socket: socket(session),
             binary: format!("{BINARIES}/remote"),
         })
     }
