@@ -17,7 +17,7 @@ use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, future};
 
-use crate::error::Error;
+use crate::error::{Error, innermost};
 
 /// How long credentials may take: a single sign-on or an assumed role asks a service.
 const CREDENTIALS: Duration = Duration::from_secs(15);
@@ -56,7 +56,7 @@ pub async fn sdk_config(profile: Option<&str>, region: Option<&str>) -> Result<S
     let chain = chain.build().await;
     let first = match tokio::time::timeout(CREDENTIALS, chain.provide_credentials()).await {
         Ok(Ok(credentials)) => credentials,
-        Ok(Err(e)) => return Err(no_credentials(profile, &innermost(&e))),
+        Ok(Err(e)) => return Err(no_credentials(profile, &lacking(&e))),
         Err(_) => {
             let why = format!("no answer within {} s", CREDENTIALS.as_secs());
             return Err(no_credentials(profile, &why));
@@ -126,6 +126,24 @@ pub async fn region(profile: Option<&str>) -> Option<String> {
     region.map(|r| r.to_string())
 }
 
+/// Where EC2's API of `region` is, as a client with this profile would find it: `https://ec2.…/`. Needs no
+/// credentials.
+pub async fn endpoint(profile: Option<&str>, region: &str) -> String {
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .region(Region::new(region.to_owned()))
+        .no_credentials();
+    if let Some(name) = profile {
+        loader = loader.profile_name(name);
+    }
+    match loader.load().await.endpoint_url() {
+        Some(url) => format!("{}/", url.trim_end_matches('/')),
+        None => {
+            let end = if region.starts_with("cn-") { ".cn" } else { "" };
+            format!("https://ec2.{region}.amazonaws.com{end}/")
+        }
+    }
+}
+
 /// The region's places on this machine.
 fn environment_or_profile(profile: Option<&str>) -> RegionProviderChain {
     let mut region = ProfileFileRegionProvider::builder();
@@ -157,7 +175,7 @@ pub async fn find(profile: Option<&str>, bound: Duration) -> Found {
     let regions = environment_or_profile(profile);
     let credentials = match tokio::time::timeout(bound, chain.provide_credentials()).await {
         Ok(Ok(_)) => Ok(()),
-        Ok(Err(e)) => Err(innermost(&e)),
+        Ok(Err(e)) => Err(lacking(&e)),
         Err(_) => Err(format!("no answer within {} s", bound.as_secs())),
     };
     let region = tokio::time::timeout(bound, regions.region()).await;
@@ -167,12 +185,55 @@ pub async fn find(profile: Option<&str>, bound: Duration) -> Found {
     }
 }
 
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut inner = error;
-    while let Some(source) = inner.source() {
-        inner = source;
-    }
-    let text = inner.to_string();
+/// The action that a refusal names as missing, as a policy would: `… is not authorized to perform:
+/// SNS:CreateTopic on resource: …` gives `sns:CreateTopic`.
+pub fn missing_action(message: &str) -> Option<String> {
+    let (_, rest) = message.split_once("not authorized to perform: ")?;
+    let action = rest.split_whitespace().next()?.trim_end_matches(['.', ',']);
+    let (service, name) = action.split_once(':')?;
+    Some(format!("{}:{name}", service.to_lowercase()))
+}
+
+/// A refusal's message without the part that only AWS can read.
+pub fn readable(message: &str) -> &str {
+    let encoded = "Encoded authorization failure message";
+    let text = message.split(encoded).next().unwrap_or(message);
+    text.trim().trim_end_matches('.')
+}
+
+/// What to do about a missing action.
+pub fn allow(action: &str) -> String {
+    const OF_WORKSPACES: [&str; 8] = [
+        "ec2:CreateVolume",
+        "ec2:ModifyVolume",
+        "ec2:DescribeVolumesModifications",
+        "ec2:DetachVolume",
+        "ebs:ListChangedBlocks",
+        "ebs:StartSnapshot",
+        "ebs:PutSnapshotBlock",
+        "ebs:CompleteSnapshot",
+    ];
+    // On what a session has left, and on workspaces.
+    const OF_BOTH: [&str; 4] = [
+        "ec2:AttachVolume",
+        "ec2:CreateSnapshot",
+        "ebs:ListSnapshotBlocks",
+        "ebs:GetSnapshotBlock",
+    ];
+    let file = match action.split_once(':') {
+        Some(("sns" | "budgets", _)) => "docs/iam/alerts.json has it",
+        _ if OF_WORKSPACES.contains(&action) => "docs/iam/workspaces.json has it",
+        _ if OF_BOTH.contains(&action) => {
+            "docs/iam/user.json has it for sessions, docs/iam/workspaces.json for workspaces"
+        }
+        _ => "docs/iam/user.json has it",
+    };
+    format!("allow `{action}` to this identity; {file}, docs/AWS.md says why")
+}
+
+/// Why there are no credentials, in a line.
+fn lacking(error: &dyn std::error::Error) -> String {
+    let text = innermost(error);
     if text.starts_with("no credentials found in chain") {
         return "none in the environment or the profile files".to_owned();
     }
@@ -203,6 +264,23 @@ mod tests {
                 .iter()
                 .any(|h| h.contains("AWS_PROFILE"))
         );
+    }
+
+    #[test]
+    fn a_refusal_names_the_action_as_a_policy_does() {
+        let sns = "User: arn:aws:iam::1:user/u is not authorized to perform: SNS:CreateTopic on resource: x";
+        assert_eq!(missing_action(sns).as_deref(), Some("sns:CreateTopic"));
+        assert_eq!(missing_action("You are not authorized."), None);
+        let long = "No. Encoded authorization failure message: AbC-123";
+        assert_eq!(readable(long), "No");
+        assert!(allow("budgets:ViewBudget").contains("alerts.json"));
+        assert!(allow("ec2:RunInstances").contains("user.json"));
+        assert!(allow("ec2:CreateVolume").contains("workspaces.json"));
+        assert!(allow("ebs:StartSnapshot").contains("workspaces.json"));
+        for both in ["ec2:AttachVolume", "ebs:GetSnapshotBlock"] {
+            let told = allow(both);
+            assert!(told.contains("user.json") && told.contains("workspaces.json"));
+        }
     }
 
     #[tokio::test]

@@ -112,6 +112,15 @@ impl From<std::io::Error> for Error {
     }
 }
 
+/// The message of the error at the bottom of a chain: what the layers above it only repeat.
+pub fn innermost(error: &dyn std::error::Error) -> String {
+    let mut inner = error;
+    while let Some(source) = inner.source() {
+        inner = source;
+    }
+    inner.to_string()
+}
+
 /// Adds what was being done to an error that says only what failed.
 pub trait Context<T> {
     /// `Err(e)` becomes an error saying `what`, caused by `e`.

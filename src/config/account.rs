@@ -30,15 +30,24 @@ impl Account {
         })
     }
 
+    /// The user of that number, where /etc/passwd has one.
+    pub fn of(uid: u32) -> Option<Self> {
+        let text = std::fs::read(PASSWD).ok()?;
+        Self::all(&String::from_utf8_lossy(&text)).find(|a| a.uid == uid)
+    }
+
     fn find(passwd: &str, name: &str) -> Option<Self> {
-        passwd.lines().find_map(|line| {
+        Self::all(passwd).find(|a| a.name == name)
+    }
+
+    fn all(passwd: &str) -> impl Iterator<Item = Self> {
+        passwd.lines().filter_map(|line| {
             let fields: Vec<&str> = line.split(':').collect();
             let [found, _, uid, gid, _, home, shell] = fields.as_slice() else {
                 return None;
             };
-            (*found == name).then_some(())?;
             Some(Self {
-                name: name.to_owned(),
+                name: (*found).to_owned(),
                 uid: uid.parse().ok()?,
                 gid: gid.parse().ok()?,
                 home: home.into(),
@@ -47,11 +56,12 @@ impl Account {
         })
     }
 
-    /// What the user's programs are found on; what is in the home directory first, as a login has it.
+    /// What the user's programs are found on; what is in the home directory first, as a login has it. There are the
+    /// places in which installers put what they are not given root for: it outlives a rented machine.
     pub fn path(&self) -> String {
+        let home = self.home.display();
         format!(
-            "{}/.local/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-            self.home.display()
+            "{home}/.local/bin:{home}/.npm-global/bin:{home}/.cargo/bin:{home}/go/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
         )
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Origin;
+use super::{Origin, Trust};
 use crate::model::Mode;
 
 const TASK: &str = "{task}";
@@ -13,7 +13,7 @@ const MODE: &str = "{mode}";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AgentDef {
     /// The program and its arguments. `{task}` stands for the task, which is appended where it does not
-    /// occur; a word `{mode}` for the mode's arguments, which else come last but before an appended task.
+    /// occur; a word `{mode}` for the hooks' and the mode's arguments, which else come last but before an appended task.
     pub command: Vec<String>,
     /// The same, to go on where it left off; empty where the program cannot.
     pub resume: Vec<String>,
@@ -22,6 +22,16 @@ pub struct AgentDef {
     pub setup: Option<String>,
     /// A shell command that its host runs when an end of the session nears.
     pub on_warning: Option<String>,
+    /// It has a home directory of its own, where a repository is brought.
+    pub own_home: bool,
+    /// Further arguments by which it tells its host what it is doing.
+    pub hooks: Vec<String>,
+    /// The variables of which it needs one for its model's API.
+    pub credentials: Vec<String>,
+    /// How it is told to trust a working tree that was made for it.
+    pub trust: Option<Trust>,
+    /// The secrets that it is given, by name.
+    pub secrets: Vec<String>,
     /// Further arguments in careful mode.
     pub careful: Vec<String>,
     /// Further arguments in autonomous mode.
@@ -38,6 +48,11 @@ impl Default for AgentDef {
             env: BTreeMap::new(),
             setup: None,
             on_warning: None,
+            own_home: false,
+            hooks: Vec::new(),
+            credentials: Vec::new(),
+            trust: None,
+            secrets: Vec::new(),
             careful: Vec::new(),
             autonomous: Vec::new(),
             origin: Origin::BuiltIn,
@@ -78,16 +93,27 @@ impl AgentDef {
         self.with_mode(&self.resume, mode)
     }
 
+    /// The same, told to trust the working tree that is made for it.
+    pub fn trusting(&self) -> Self {
+        let mut told = self.clone();
+        if let Some(trust) = &self.trust {
+            told.hooks.extend(trust.words());
+            told.env.extend(trust.env.clone());
+        }
+        told
+    }
+
     /// The program that must be there for this agent to run.
     pub fn program(&self) -> &str {
         self.command.first().map_or("", String::as_str)
     }
 
     fn with_mode(&self, words: &[String], mode: Mode) -> Vec<String> {
-        let extra = match mode {
+        let own = match mode {
             Mode::Autonomous => &self.autonomous,
             Mode::Careful => &self.careful,
         };
+        let extra = &[self.hooks.as_slice(), own].concat();
         if words.iter().any(|w| w == MODE) {
             let mut argv = Vec::new();
             for word in words {

@@ -1,7 +1,10 @@
 //! Reads one TOML text into settings and agents. Every complaint names file and line, and all of them are
 //! found in one go.
 
+mod git;
+mod notify;
 mod rules;
+mod trust;
 
 use std::path::Path;
 
@@ -22,12 +25,17 @@ pub enum Scope {
     Repo,
 }
 
-const AGENT_KEYS: [&str; 7] = [
+const AGENT_KEYS: [&str; 12] = [
     "command",
     "resume",
     "env",
     "setup",
     "on_warning",
+    "home",
+    "hooks",
+    "credentials",
+    "trust",
+    "secrets",
     "careful",
     "autonomous",
 ];
@@ -76,7 +84,12 @@ impl Reader<'_> {
                 self.binaries(config, value);
             } else if full == "auto.rules" && self.scope != Scope::Repo {
                 self.rules(config, value);
-            } else if prefix.is_empty() && matches!(full.as_str(), "ssh" | "host" | "auto") {
+            } else if full == "notify" && self.scope != Scope::Repo {
+                self.notify(config, value);
+            } else if full == "git.credentials" && self.scope != Scope::Repo {
+                self.git_credentials(config, value);
+            } else if prefix.is_empty() && matches!(full.as_str(), "ssh" | "host" | "auto" | "git")
+            {
                 match value.get_ref().as_table() {
                     Some(inner) => self.table(config, inner, &format!("{full}.")),
                     None => self.wrong(at, &full, &format!("a table `[{full}]`"), value),
@@ -100,6 +113,13 @@ impl Reader<'_> {
             return;
         }
         let parsed = match (key.shape, value.get_ref()) {
+            (Shape::Names, DeValue::Array(list)) => {
+                let names = list.iter().map(|name| name.get_ref().as_str());
+                match names.collect::<Option<Vec<_>>>() {
+                    Some(names) => key.shape.parse(&names.join(" ")),
+                    None => Err(String::new()),
+                }
+            }
             (Shape::Count(_) | Shape::Money, DeValue::Integer(n)) => key.shape.parse(n.as_str()),
             (Shape::Money, DeValue::Float(n)) => key.shape.parse(n.as_str()),
             (Shape::Count(_), _) | (_, DeValue::Integer(_)) => Err(String::new()),
@@ -170,6 +190,9 @@ impl Reader<'_> {
         let list = match name {
             "command" => &mut agent.command,
             "resume" => &mut agent.resume,
+            "hooks" => &mut agent.hooks,
+            "credentials" => &mut agent.credentials,
+            "secrets" => &mut agent.secrets,
             "careful" => &mut agent.careful,
             "autonomous" => &mut agent.autonomous,
             "setup" | "on_warning" => {
@@ -183,6 +206,18 @@ impl Reader<'_> {
                     }
                     None => self.wrong(at, &path, "text in quotes", value),
                 }
+                return;
+            }
+            "home" => {
+                match value.get_ref().as_str() {
+                    Some("own") => agent.own_home = true,
+                    Some("shared") => agent.own_home = false,
+                    _ => self.wrong(at, &path, "\"own\" or \"shared\"", value),
+                }
+                return;
+            }
+            "trust" => {
+                agent.trust = self.trust(agent.trust.take(), &path, value);
                 return;
             }
             "env" => {
@@ -236,7 +271,11 @@ impl Reader<'_> {
             .iter()
             .filter(|k| k.in_repo || self.scope != Scope::Repo)
             .map(|k| k.name)
-            .chain((self.scope != Scope::Repo).then_some("agents"));
+            .chain(
+                ["agents", "notify"]
+                    .into_iter()
+                    .filter(|_| self.scope != Scope::Repo),
+            );
         let hint = match keys::nearest(full, known) {
             Some(near) => format!("did you mean `{near}`?"),
             None if self.scope == Scope::Repo => {

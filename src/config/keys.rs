@@ -21,6 +21,7 @@ pub struct Key {
 /// What `provider` may be.
 const PROVIDERS: &[&str] = &["local", "ssh", "ec2"];
 const SWITCH: &[&str] = &["yes", "no"];
+const FORWARD: &[&str] = &["no", "ask", "yes"];
 const MODES: &[&str] = &["autonomous", "careful"];
 
 const fn key(name: &'static str, shape: Shape, env: &'static str, help: &'static str) -> Key {
@@ -119,9 +120,22 @@ pub const KEYS: &[Key] = &[
         "repo",
         Shape::Text,
         "REMOTE_REPO",
-        "The repository to work on",
+        "The repository that the machine clones where a dispatch is made from none",
     )
     .in_repo(),
+    key(
+        "auto_pull",
+        Shape::Choice(SWITCH),
+        "REMOTE_AUTO_PULL",
+        "Whether agents' results are pulled by themselves while you follow or are attached",
+    )
+    .default("yes"),
+    key(
+        "secrets",
+        Shape::Names,
+        "REMOTE_SECRETS",
+        "The secrets that every agent is given: [\"GITHUB_TOKEN\"]; see `remote secret`",
+    ),
     key(
         "profile",
         Shape::Text,
@@ -193,6 +207,13 @@ pub const KEYS: &[Key] = &[
         "Whether agents may use sudo on the machine, which is theirs and is thrown away",
     )
     .default("yes"),
+    key(
+        "forward_agent",
+        Shape::Choice(FORWARD),
+        "REMOTE_FORWARD_AGENT",
+        "Whether agents may use the SSH agent of who is attached, and whether each key is asked for first",
+    )
+    .default("no"),
     key(
         "detach_key",
         Shape::Text,

@@ -60,6 +60,16 @@ impl MachineFile {
         Path::new(WORK).join(".remote/sessions")
     }
 
+    /// Where the agents' user keeps the repositories that sessions work on.
+    pub fn repositories() -> PathBuf {
+        Path::new(WORK).join("repo")
+    }
+
+    /// Where a session's agents have their working trees.
+    pub fn trees(session: &SessionId) -> PathBuf {
+        Path::new(WORK).join("tree").join(session.as_str())
+    }
+
     /// Where each session's sockets lie, in a directory of its name; gone after a reboot, as they are.
     pub fn sockets() -> PathBuf {
         PathBuf::from("/run/remote")

@@ -62,6 +62,16 @@ impl Paths {
         self.state.join("sessions")
     }
 
+    /// Where a machine that hosts sessions keeps the repositories they work on.
+    pub fn repositories(&self) -> PathBuf {
+        self.state.join("repo")
+    }
+
+    /// Where the workspaces of this machine lie: directories.
+    pub fn workspaces(&self) -> PathBuf {
+        self.data.join("workspaces")
+    }
+
     pub fn session(&self, id: &SessionId) -> SessionDir {
         SessionDir::new(self.sessions().join(id.as_str()))
     }
@@ -95,6 +105,11 @@ impl SessionDir {
         self.0.join("last.json")
     }
 
+    /// What happened in it: a [`SessionEvent`](crate::model::SessionEvent) a line, the newest last.
+    pub fn events(&self) -> PathBuf {
+        self.0.join("events.jsonl")
+    }
+
     /// The path of the binary that the session's host was last run from: it is kept for as long as this is.
     pub fn binary(&self) -> PathBuf {
         self.0.join("binary")
@@ -108,6 +123,11 @@ impl SessionDir {
     /// Logs of the host itself.
     pub fn log(&self) -> PathBuf {
         self.0.join("log")
+    }
+
+    /// Agents' working trees: `work/N/NAME`.
+    pub fn work(&self) -> PathBuf {
+        self.0.join("work")
     }
 
     pub fn keys(&self) -> PathBuf {
@@ -127,6 +147,17 @@ impl SessionDir {
     /// `agents/N`: history and spool.
     pub fn agent(&self, number: u32) -> PathBuf {
         self.0.join("agents").join(number.to_string())
+    }
+
+    /// What setup printed.
+    pub fn setup(&self) -> PathBuf {
+        self.0.join("setup")
+    }
+
+    /// `checks/N/RUN`: what a check of agent N's work printed.
+    pub fn check(&self, number: u32, run: u32) -> PathBuf {
+        let agent = self.0.join("checks").join(number.to_string());
+        agent.join(run.to_string())
     }
 
     /// Where the host's sockets lie: the directory itself, or, where their paths would be too long for a

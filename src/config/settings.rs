@@ -7,12 +7,20 @@ use std::time::Duration;
 use super::agents::BUILT_IN;
 use super::file::{self, Scope};
 use super::keys::{self, KEYS, Key};
-use super::{AgentDef, AutoRule, Origin, Paths, RepoCommands, Value};
+use super::{AgentDef, AutoRule, NotifyRule, Origin, Paths, RepoCommands, Value};
 use crate::error::{Error, Result};
 use crate::model::{Mode, Money};
 
 /// A repository's own file, found from the current directory up to the top of the work tree.
 pub const REPO_FILE: &str = ".remote.toml";
+
+/// The usual names of tokens, and whose they are.
+const GIT_CREDENTIALS: [(&str, &str); 4] = [
+    ("github.com", "GITHUB_TOKEN"),
+    ("github.com", "GH_TOKEN"),
+    ("gitlab.com", "GITLAB_TOKEN"),
+    ("bitbucket.org", "BITBUCKET_TOKEN"),
+];
 
 /// The configuration, all layers merged.
 #[derive(Debug, Clone)]
@@ -21,6 +29,8 @@ pub struct Config {
     pub(super) agents: BTreeMap<String, AgentDef>,
     pub(super) binaries: BTreeMap<String, PathBuf>,
     pub(super) rules: Vec<AutoRule>,
+    pub(super) notify: Vec<NotifyRule>,
+    pub(super) git: BTreeMap<String, String>,
     repo_file: Option<PathBuf>,
 }
 
@@ -40,6 +50,8 @@ impl Default for Config {
             agents: BTreeMap::new(),
             binaries: BTreeMap::new(),
             rules: Vec::new(),
+            notify: NotifyRule::built_in(),
+            git: BTreeMap::new(),
             repo_file: None,
         };
         for key in KEYS {
@@ -261,6 +273,11 @@ impl Config {
         self.text("check")
     }
 
+    /// Whether agents' results are pulled by themselves while their session is followed or attached to.
+    pub fn auto_pull(&self) -> bool {
+        self.text("auto_pull") != Some("no")
+    }
+
     /// A further key that leaves an attached session, by its tmux name (`C-]`); `~.` always does.
     pub fn detach_key(&self) -> Option<&str> {
         self.text("detach_key")
@@ -279,6 +296,17 @@ impl Config {
         &self.binaries
     }
 
+    /// The secrets that every agent is given, by name.
+    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+        self.text("secrets").into_iter().flat_map(|l| l.split(' '))
+    }
+
+    /// For which host of git which secret serves, what a person has set before what is usual.
+    pub fn git_credentials(&self) -> impl Iterator<Item = (&str, &str)> {
+        let own = self.git.iter().map(|(h, n)| (h.as_str(), n.as_str()));
+        own.chain(GIT_CREDENTIALS)
+    }
+
     /// The family from which a machine is chosen by its task.
     pub fn auto_family(&self) -> &str {
         self.text("auto.family").unwrap_or("m6i")
@@ -295,6 +323,11 @@ impl Config {
     /// Which task gets which machine, in the order in which they are tried.
     pub fn auto_rules(&self) -> &[AutoRule] {
         &self.rules
+    }
+
+    /// How people are told of what happens in their sessions.
+    pub fn notify(&self) -> &[NotifyRule] {
+        &self.notify
     }
 
     /// The commands that the repository's file wants to run.

@@ -20,6 +20,8 @@ pub enum Shape {
     Count(u32),
     /// US dollars: `2usd`, `$2`, `0.50`.
     Money,
+    /// Variables' names: a list in a file, elsewhere apart from each other by commas or spaces.
+    Names,
 }
 
 /// A value of a key.
@@ -52,6 +54,7 @@ impl Shape {
             Self::Duration => "a time such as \"90m\" or \"1h 30m\"".to_owned(),
             Self::Count(most) => format!("a whole number from 0 to {most}"),
             Self::Money => "an amount of dollars such as \"2usd\" or \"0.50\"".to_owned(),
+            Self::Names => "a list of names such as [\"GITHUB_TOKEN\"]".to_owned(),
         }
     }
 
@@ -78,6 +81,17 @@ impl Shape {
                 .map(Value::Count)
                 .ok_or_else(wrong),
             Self::Money => text.parse().map(Value::Money).map_err(|_| wrong()),
+            Self::Names => {
+                let names: Vec<&str> = text
+                    .split([',', ' '])
+                    .filter(|name| !name.is_empty())
+                    .collect();
+                let sound = |c: char| c.is_ascii_alphanumeric() || c == '_';
+                match names.iter().all(|name| name.chars().all(sound)) {
+                    true => Ok(Value::Text(names.join(" "))),
+                    false => Err(wrong()),
+                }
+            }
         }
     }
 }
@@ -144,5 +158,8 @@ mod tests {
         assert!(Shape::Count(10).parse("11").is_err());
         assert!(Shape::Count(10).parse("-1").is_err());
         assert!(Shape::Text.parse("").is_err());
+        let names = |text: &str| Shape::Names.parse(text).map(|v| v.to_string());
+        assert_eq!(names("A, B_2 C").as_deref(), Ok("A B_2 C"));
+        assert!(names("A-B").is_err());
     }
 }

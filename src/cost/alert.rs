@@ -11,6 +11,7 @@ use aws_sdk_sns::types::Tag;
 use serde::Serialize;
 
 use super::told;
+use crate::aws::{allow, missing_action};
 use crate::error::{Error, Result};
 use crate::model::Money;
 
@@ -348,21 +349,20 @@ where
 }
 
 fn refused(action: &str, why: &str) -> Error {
-    let error = Error::user(format!("{action} failed: {why}"));
-    if [
+    let denied = [
         "AccessDenied",
         "AuthorizationError",
         "UnauthorizedOperation",
-    ]
-    .iter()
-    .any(|word| why.starts_with(word))
-    {
-        error.hint(format!(
-            "ask for the permission `{action}`, then run the same command again"
-        ))
-    } else {
-        error.hint("run the same command again: what is there already is left as it is")
+    ];
+    if !denied.iter().any(|word| why.starts_with(word)) {
+        return Error::user(format!("{action} failed: {why}"))
+            .hint("run the same command again: what is there already is left as it is");
     }
+    // A call may need more than its own action: CreateTopic with tags needs TagResource too.
+    let action = missing_action(why).unwrap_or_else(|| action.to_owned());
+    Error::user(format!("AWS does not permit {action}: {why}"))
+        .hint(allow(&action))
+        .hint("then run the same command again: what is there already is left as it is")
 }
 
 fn internal(error: impl std::error::Error + Send + Sync + 'static) -> Error {

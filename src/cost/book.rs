@@ -2,6 +2,8 @@
 //! in us-east-1, and factors for other regions from four families that were looked up there; so whatever it
 //! says is an estimate, shown with `≈` and the date.
 
+use std::collections::BTreeSet;
+
 use memchr::memmem;
 
 use crate::model::{Arch, Money, Shape};
@@ -49,6 +51,11 @@ pub fn in_region(mut shape: Shape, region: &str) -> Shape {
             .map(|home| Money::from_dollars(home.dollars() * factor).as_micros());
     }
     shape
+}
+
+/// The regions that the book has prices of.
+pub fn regions() -> BTreeSet<&'static str> {
+    rows().map(|row| row.region).collect()
 }
 
 /// What a type costs on demand in `region`, per hour.

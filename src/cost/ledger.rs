@@ -58,6 +58,9 @@ pub struct Record {
     /// Its volume was kept when the machine ended, and costs on.
     #[serde(default)]
     pub kept: bool,
+    /// What a month of that costs; all its volumes where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_month: Option<Money>,
     /// When its kept volume was deleted.
     #[serde(default)]
     pub gone: Option<Millis>,
@@ -111,9 +114,32 @@ impl Record {
         }
     }
 
+    /// How long all its volumes were there, and after that the one that is kept.
+    fn storage(&self, now: Millis) -> (Span, Span) {
+        let Span { from, to } = self.volumes(now);
+        let end = self.until(now).0.clamp(from, to);
+        (Span { from, to: end }, Span { from: end, to })
+    }
+
+    fn kept_rate(&self) -> Rate {
+        Rate {
+            volumes_month: self.kept_month.unwrap_or(self.rate.volumes_month),
+            ..self.rate
+        }
+    }
+
+    /// What its volumes cost within `from..to`, as known at `now`.
+    pub fn stored(&self, from: Millis, to: Millis, now: Millis) -> Money {
+        let (all, kept) = self.storage(now);
+        let all = self.rate.volumes(all.within(from, to).ms());
+        all.plus(self.kept_rate().volumes(kept.within(from, to).ms()))
+    }
+
     /// What it has cost by `now`; at most that, where its end was not seen.
     pub fn spend(&self, now: Millis) -> Spend {
-        let mut spent = spend(&self.rate, &self.launches(now), Some(self.volumes(now)));
+        let (all, kept) = self.storage(now);
+        let mut spent = spend(&self.rate, &self.launches(now), Some(all));
+        spent.volumes = spent.volumes.plus(self.kept_rate().volumes(kept.ms()));
         if !self.until(now).1 {
             spent.certainty = Certainty::AtMost;
         }
@@ -279,6 +305,7 @@ fn fill(mut newer: Record, older: Record) -> Record {
     newer.on_demand = newer.on_demand.or(older.on_demand);
     newer.ended = newer.ended.or(older.ended);
     newer.gone = newer.gone.or(older.gone);
+    newer.kept_month = newer.kept_month.or(older.kept_month);
     newer.deadline = newer.deadline.or(older.deadline);
     if newer.runs.is_empty() {
         newer.runs = older.runs;

@@ -14,10 +14,15 @@ mod spot;
 
 pub use ledger::{Ledger, Record, Recorded, merge};
 pub use prices::{Prices, Quote, Source, SpotQuote};
-pub use report::{BreakEven, By, Group, Report, date, report};
-pub use spend::{ADDRESS, GP3_GIB_MONTH, NOT_COUNTED, Rate, Span, Spend, Volume, spend, surplus};
+pub use report::{BreakEven, By, Group, Held, Report, date, report};
+pub use spend::{
+    ADDRESS, GP3_GIB_MONTH, NOT_COUNTED, Rate, SNAPSHOT_GIB_MONTH, Span, Spend, Volume, spend,
+    surplus,
+};
 
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
+
+use crate::aws::readable;
 
 /// What a call's error comes to, in a line: AWS's own words where it answered.
 fn told<E, R>(error: &SdkError<E, R>) -> String
@@ -26,10 +31,10 @@ where
     R: std::fmt::Debug,
 {
     match (error.code(), error.message()) {
-        (Some(code), Some(message)) => format!("{code}: {message}"),
+        (Some(code), Some(message)) => format!("{code}: {}", readable(message)),
         (Some(code), None) => code.to_owned(),
         _ => {
-            let mut inner: &dyn std::error::Error = match error {
+            let inner: &dyn std::error::Error = match error {
                 SdkError::DispatchFailure(e) => match e.as_connector_error() {
                     Some(e) => e,
                     None => return "the request could not be sent".to_owned(),
@@ -38,10 +43,7 @@ where
                 SdkError::ServiceError(e) => e.err(),
                 _ => return "the answer could not be understood".to_owned(),
             };
-            while let Some(source) = inner.source() {
-                inner = source;
-            }
-            inner.to_string()
+            crate::error::innermost(inner)
         }
     }
 }

@@ -58,8 +58,26 @@ pub struct Report {
     pub month: Option<Money>,
     pub machine_ms_a_day: Millis,
     pub hardware: Option<BreakEven>,
+    /// What costs on while no machine runs, as this device has last seen it.
+    pub workspaces: Vec<Held>,
     /// What the figures cannot tell, each in a sentence.
     pub unknown: Vec<String>,
+}
+
+/// A workspace and its snapshots, or the snapshots alone of one that is no more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Held {
+    pub name: String,
+    pub region: String,
+    /// 0 where the workspace is no more.
+    pub gib: u32,
+    /// Of the workspace; zero where that is not known.
+    pub month: Money,
+    pub snapshots: usize,
+    /// At most.
+    pub snapshots_month: Money,
+    /// When it was seen.
+    pub seen: Millis,
 }
 
 /// What hardware of one's own is measured against.
@@ -137,6 +155,7 @@ pub fn report(
         saved: groups.iter().map(|g| g.saved).sum(),
         month,
         machine_ms_a_day: machine_ms / days,
+        workspaces: Vec::new(),
         hardware: hardware.map(|price| BreakEven {
             price,
             days: price
@@ -212,7 +231,7 @@ fn parts(record: &Record, from: Millis, to: Millis) -> Vec<Part> {
         let later: Millis = going_on.iter().map(|(l, _)| l.ms()).sum();
         sum.instance = sum.instance.plus(record.rate.instance.for_ms(later));
         sum.address = sum.address.plus(record.rate.address.for_ms(later));
-        sum.volumes = record.rate.volumes(volumes.within(start, end).ms());
+        sum.volumes = record.stored(start, end, to);
         sum.certainty = certainty;
         let saved = match record.on_demand {
             Some(dear) if record.spot => dear.minus(record.rate.instance).for_ms(ms),

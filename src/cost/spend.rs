@@ -15,6 +15,8 @@ const MONTH_HOURS: u64 = 730;
 pub const ADDRESS: Money = Money::micros(5_000);
 /// gp3 in us-east-1: a GB for a month.
 pub const GP3_GIB_MONTH: Money = Money::micros(80_000);
+/// A snapshot there: a GB of what it holds, which is at most its volume's size, for a month.
+pub const SNAPSHOT_GIB_MONTH: Money = Money::micros(50_000);
 /// gp3 in us-east-1, beyond what is free: an IOPS for a month, a MB/s for a month.
 const GP3_IOPS_MONTH: Money = Money::micros(5_000);
 const GP3_MBPS_MONTH: Money = Money::micros(40_000);

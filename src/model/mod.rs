@@ -2,20 +2,30 @@
 //! They are what session.json holds and what the wire carries, so serde names here are a contract:
 //! fields are only ever added, with a default.
 
+mod check;
+mod event;
 mod id;
 mod money;
+mod news;
+mod push;
 mod record;
+pub mod secret;
 mod session;
 mod shape;
 mod state;
 mod terminal;
 
+pub use check::{Check, CheckSpec, CheckState, Work};
+pub use event::{SessionEvent, What};
 pub use id::{AgentRef, IdError, SessionId};
 pub use money::{Certainty, Money, MoneyError};
+pub use news::{HostRule, HostWay, News, NewsKind, shown_url};
+pub use push::{Push, PushState};
 pub use record::{HistoryKind, LogRecord, MAX_RECORD, RecordTooLong};
+pub use secret::SecretValue;
 pub use session::{
     AgentSpec, AgentStatus, AttachedClient, DEFAULT_SIZE, End, EndKind, Ended, Ends, HostEndpoint,
-    Mode, ON_WARNING, SessionSpec, SessionStatus, Size, WARNING,
+    Mode, ON_WARNING, OnWorkspace, SessionSpec, SessionStatus, Size, VolumeUse, WARNING,
 };
 pub use shape::{Arch, Shape};
 pub use state::{AgentState, BlockedOn, Evidence, Source};

@@ -58,6 +58,11 @@ impl Money {
         told(self.0)
     }
 
+    /// Rounded up to whole cents.
+    pub fn whole_cents(self) -> Self {
+        Self(self.0.div_ceil(10_000).saturating_mul(10_000))
+    }
+
     /// `self` so many times.
     pub const fn times(self, n: u64) -> Self {
         Self(self.0.saturating_mul(n))

@@ -1,12 +1,16 @@
 //! A session as it was asked for ([`SessionSpec`]) and as its host reports it ([`SessionStatus`]).
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AgentState, Evidence, Millis, SessionId};
+use super::{AgentState, Check, CheckSpec, Evidence, Millis, News, Push, SessionId, Work};
+
+/// EC2 calls so many bytes a GB of a volume.
+const GIB: u64 = 1 << 30;
 
 /// A terminal's size in character cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -64,6 +68,15 @@ pub struct AgentSpec {
     pub size: Size,
     #[serde(default)]
     pub task: String,
+    /// Run whenever it is done, or has exited with 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<CheckSpec>,
+    /// Where its branch is pushed to whenever it is done, without credentials. Since 1.3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub push: Option<String>,
+    /// It sees the SSH agents of clients that lend theirs, and no other.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub forward_agent: bool,
 }
 
 /// When a session ends by itself. `None` means never by that clock.
@@ -84,6 +97,14 @@ pub struct Ends {
     /// Only the deadline (and a budget) count.
     #[serde(default)]
     pub keep: bool,
+    /// Where its machine is taken away, whoever follows it puts it back on another one. Since 1.3.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub resume: bool,
+    /// What an hour of that one may cost, and whether it may be one on demand. Since 1.3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resume_max_microusd: Option<u64>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub resume_on_demand: bool,
 }
 
 impl Ends {
@@ -117,6 +138,17 @@ pub struct SessionSpec {
     /// What the session may cost in all, in micro-dollars; the host ends it before it costs more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget_microusd: Option<u64>,
+    /// The workspace that it works on. Since 1.3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<OnWorkspace>,
+}
+
+/// A workspace as a session has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OnWorkspace {
+    pub name: String,
+    /// Where its files lie on the session's machine: `/work` where it is a volume.
+    pub dir: PathBuf,
 }
 
 /// How to reach a running host; written by the host as `endpoint.json` once it listens.
@@ -166,6 +198,50 @@ pub struct AgentStatus {
     /// A full-screen program (alternate screen, or it moves about) rather than lines.
     #[serde(default)]
     pub full_screen: bool,
+    /// Of its work; `None` where it was never checked. Stale while it works on. Since 1.3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<Check>,
+    /// What it had made when it was last done, or ended; `None` without a repository. Since 1.3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub work: Option<Work>,
+    /// Of its branch; `None` where it was never to be pushed. Since 1.3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub push: Option<Push>,
+    /// Its session ended while it ran: it is started again where that is resumed. Since 1.3.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cut: bool,
+}
+
+#[cfg(test)]
+impl AgentStatus {
+    /// An agent in this state, in tests.
+    pub(crate) fn sample(number: u32, state: AgentState) -> Self {
+        Self {
+            number,
+            name: "sh".to_owned(),
+            argv: vec!["sh".to_owned()],
+            task: String::new(),
+            state,
+            since: 0,
+            evidence: Evidence {
+                source: super::Source::Process,
+                at: 0,
+                message: None,
+                progress: None,
+            },
+            title: String::new(),
+            pid: None,
+            size: DEFAULT_SIZE,
+            started: 0,
+            ended: None,
+            bytes: 0,
+            full_screen: false,
+            check: None,
+            work: None,
+            push: None,
+            cut: false,
+        }
+    }
 }
 
 /// A client that is attached now.
@@ -220,6 +296,32 @@ pub struct Ended {
     pub why: String,
 }
 
+/// How full a volume is, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VolumeUse {
+    pub size: u64,
+    pub used: u64,
+}
+
+impl VolumeUse {
+    /// From 0 to 100, rounded up: 100 is full, to the last block.
+    pub fn percent(self) -> u64 {
+        let used = u128::from(self.used.min(self.size)) * 100;
+        u64::try_from(used.div_ceil(u128::from(self.size.max(1)))).unwrap_or(100)
+    }
+}
+
+impl fmt::Display for VolumeUse {
+    /// `3.1 of 8.0 GB used (39%)`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tenths = |bytes: u64| u128::from(bytes) * 10 / u128::from(GIB);
+        let (used, size) = (tenths(self.used), tenths(self.size));
+        let gb = |tenths: u128| format!("{}.{}", tenths / 10, tenths % 10);
+        let percent = self.percent();
+        write!(f, "{} of {} GB used ({percent}%)", gb(used), gb(size))
+    }
+}
+
 /// A session as its host reports it; `last.json` in its directory is the newest one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionStatus {
@@ -235,6 +337,12 @@ pub struct SessionStatus {
     /// What is wrong but not fatal: `history of agent 2 stopped: no space left on device`.
     #[serde(default)]
     pub warnings: Vec<String>,
+    /// The newest news, in order. Since 1.3.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub news: Vec<News>,
+    /// How full its work volume is; of a rented machine only. Since 1.3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volume: Option<VolumeUse>,
     /// The host's clock when this was made.
     pub now: Millis,
     /// The host's `remote` version.

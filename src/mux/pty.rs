@@ -219,6 +219,21 @@ impl Pty {
         u32::try_from(pid.as_raw_nonzero().get()).ok()
     }
 
+    /// How many typed bytes the program has not read; `None` where that cannot be told.
+    #[cfg(target_os = "linux")]
+    pub fn unread(&self) -> Option<u64> {
+        use rustix::pty::OpenptFlags;
+        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+        let other = rustix::pty::ioctl_tiocgptpeer(self.master.get_ref(), flags).ok()?;
+        rustix::io::ioctl_fionread(other).ok()
+    }
+
+    /// How many typed bytes the program has not read; `None` where that cannot be told.
+    #[cfg(not(target_os = "linux"))]
+    pub fn unread(&self) -> Option<u64> {
+        None
+    }
+
     /// The master's number, for [`Pty::adopt`] after an exec of this process; see [`set_inherited`].
     pub fn number(&self) -> RawFd {
         self.master.get_ref().as_raw_fd()

@@ -177,3 +177,89 @@ fn nothing_set_means_this_machine_and_nobodys_choice() {
     assert_eq!(config.mode("ec2"), Mode::Autonomous);
     assert_eq!(config.agents().count(), 6);
 }
+
+#[test]
+fn notices_have_rules_and_wrong_ones_are_told_without_their_secrets() -> Result<()> {
+    let (built_in, _) = Place::new("", "")?.read(|_| None);
+    let ways = |c: &Config| c.notify().iter().map(|r| r.way.told()).collect::<Vec<_>>();
+    assert_eq!(ways(&built_in), ["bell", "osc9"]);
+    assert_eq!(built_in.notify()[0].kinds(), "blocked");
+    let place = Place::new(
+        "[[notify]]\nhow = \"webhook\"\nurl = \"https://hooks.example:8443/T0/s3cret\"\nafter = \"1m\"\n\
+         [[notify]]\non = [\"error\", \"ended\"]\nhow = \"command\"\ncommand = \"page\"\nwhere = \"host\"\n\
+         [[notify]]\nhow = \"desktop\"\n",
+        "",
+    )?;
+    let (config, problems) = place.read(|_| None);
+    assert!(problems.is_empty(), "{problems:?}");
+    let told = [
+        "webhook https://hooks.example:8443/…",
+        "command at the host",
+        "desktop",
+    ];
+    assert_eq!(ways(&config), told);
+    assert!(!format!("{config:?}").contains("s3cret"));
+    let for_host: Vec<_> = config
+        .notify()
+        .iter()
+        .filter_map(|r| r.for_host())
+        .collect();
+    assert_eq!((for_host.len(), for_host[0].after_ms), (2, 60_000));
+    assert!(!format!("{for_host:?}").contains("s3cret"));
+    let (none, _) = Place::new("notify = []\n", "")?.read(|_| None);
+    assert!(none.notify().is_empty());
+
+    let wrong = Place::new(
+        "[[notify]]\non = [\"blokced\"]\nhow = \"bell\"\n[[notify]]\nhow = \"webhook\"\n\
+         [[notify]]\nhow = \"webhook\"\nurl = \"ftp://s3cret\"\n[[notify]]\nhow = \"webhook\"\nurl = 5\n\
+         [[notify]]\nhow = \"bell\"\nurl = \"https://x\"\n[[notify]]\nhow = \"bell\"\nafter = \"soon\"\n\
+         [[notify]]\nhwo = \"bell\"\n[[notify]]\non = []\nhow = \"bell\"\n",
+        "[[notify]]\nhow = \"command\"\ncommand = \"evil\"\n",
+    )?;
+    let (config, all) = wrong.read(|_| None);
+    let all = all.join("\n");
+    for told in [
+        "config.toml:2: `notify.on` must be one of \"blocked\", \"done\"",
+        "config.toml:4: a rule of `notify` whose how is \"webhook\" needs url",
+        "config.toml:8: `notify.url` must begin with https:// or http://",
+        "config.toml:11: `notify.url` must be text in quotes",
+        "config.toml:14: `notify.url` is of no use where how is \"bell\" (it belongs to `how = \"webhook\"`)",
+        "config.toml:17: `notify.after` must be a time such as \"30s\"",
+        "config.toml:19: unknown key `notify.hwo` (did you mean `how`?)",
+        "config.toml:21: `notify.on` must be a list of",
+        ".remote.toml:1: unknown key `notify`",
+    ] {
+        assert!(all.contains(told), "{told}\nnot in\n{all}");
+    }
+    assert!(!all.contains("s3cret"), "{all}");
+    assert!(config.notify().is_empty(), "a repository runs nothing");
+    Ok(())
+}
+
+#[test]
+fn secrets_are_named_by_the_person_and_never_by_a_repository() -> Result<()> {
+    let text = "secrets = [\"A\", \"B\"]\n[git.credentials]\n\"Git.example.com\" = \"C\"\n\"a/b\" = \"D\"\n\
+                [agents.mine]\ncommand = [\"mine\"]\nsecrets = [\"D\"]\n";
+    let apply = |scope| {
+        let (mut config, mut problems) = (Config::default(), Vec::new());
+        file::apply(&mut config, text, Path::new("x.toml"), scope, &mut problems);
+        (config, problems)
+    };
+    let (config, problems) = apply(Scope::User);
+    assert_eq!(config.secrets().collect::<Vec<_>>(), ["A", "B"]);
+    assert_eq!(config.agent("mine")?.secrets, ["D"]);
+    let first = config.git_credentials().next();
+    assert_eq!(first, Some(("git.example.com", "C")));
+    assert!(
+        problems.len() == 1 && problems[0].message.contains("a/b"),
+        "{problems:?}"
+    );
+    let (config, problems) = apply(Scope::Repo);
+    assert_eq!(config.secrets().count(), 0);
+    assert_eq!(
+        config.git_credentials().next(),
+        Some(("github.com", "GITHUB_TOKEN"))
+    );
+    assert_eq!(problems.len(), 3, "{problems:?}");
+    Ok(())
+}

@@ -28,6 +28,7 @@ pub fn record(id: &str, launched: Millis) -> Record {
         deadline: Some(launched + HOUR),
         runs: Vec::new(),
         kept: false,
+        kept_month: None,
         gone: None,
         seen: launched,
     }

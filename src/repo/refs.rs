@@ -1,0 +1,39 @@
+//! The names of a session's branches and refs.
+
+use crate::model::SessionId;
+
+/// The refs of one session. In a store and in the person's own repository they have the same names.
+#[derive(Debug, Clone, Copy)]
+pub struct Refs<'a>(pub &'a SessionId);
+
+impl Refs<'_> {
+    /// The agent's branch, short: `remote/session-abc123/2`.
+    pub fn branch(&self, agent: u32) -> String {
+        format!("remote/{}/{agent}", self.0)
+    }
+
+    /// The agent's branch, whole.
+    pub fn head(&self, agent: u32) -> String {
+        format!("refs/heads/{}", self.branch(agent))
+    }
+
+    /// What was brought there: the commit of the working tree.
+    pub fn base(&self) -> String {
+        format!("refs/remote/{}/base", self.0)
+    }
+
+    /// What an agent had not committed when it was looked at last.
+    pub fn wip(&self, agent: u32) -> String {
+        format!("refs/remote/{}/{agent}/wip", self.0)
+    }
+
+    /// Where the agent's branch was when it was fetched last; only in the person's repository.
+    pub fn tip(&self, agent: u32) -> String {
+        format!("refs/remote/{}/{agent}/tip", self.0)
+    }
+
+    /// Where the agent began.
+    pub fn start(&self, agent: u32) -> String {
+        format!("refs/remote/{}/{agent}/start", self.0)
+    }
+}
