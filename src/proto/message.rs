@@ -1,10 +1,13 @@
 //! The bodies of a control stream's frames. JSON names are the wire: never renamed, only added to, with defaults.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{AgentSpec, AgentState, AgentStatus, Millis, SessionStatus};
+use crate::model::{
+    AgentSpec, AgentState, AgentStatus, HostRule, Millis, SecretValue, SessionEvent, SessionStatus,
+};
 
 /// A protocol version. Equal majors understand each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -14,7 +17,7 @@ pub struct Version {
 }
 
 /// What this binary speaks.
-pub const PROTOCOL: Version = Version { major: 1, minor: 1 };
+pub const PROTOCOL: Version = Version { major: 1, minor: 3 };
 
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -42,7 +45,7 @@ pub struct Request {
     pub op: Op,
 }
 
-/// What a host can be asked. On agent.sock only `notify` is answered.
+/// What a host can be asked. On agent.sock only `notify` and `git_credential` are answered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "snake_case")]
 pub enum Op {
@@ -74,6 +77,8 @@ pub enum Op {
     },
     /// Moves the deadline to `deadline`.
     Extend { deadline: Millis },
+    /// What the session may cost in all, in micro-dollars, instead of what it was started with.
+    Budget { microusd: u64 },
     /// A new name; empty takes it away.
     Rename { name: String },
     /// Ends the session: wrap-up, then the host exits. The reply comes when the wrap-up is done.
@@ -91,11 +96,40 @@ pub enum Op {
         tail: Option<u64>,
         #[serde(default)]
         follow: bool,
+        /// Not what the agent wrote, but what that run of its check printed; of agent 0, what setup did. Since 1.3.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        check: Option<u32>,
     },
     /// The screen as text lines -> `outcome: text`.
     Screen { agent: u32 },
+    /// What the agent asks, as its screen shows it -> `outcome: question`. Since 1.2.
+    Question { agent: u32 },
+    /// Types an answer as `send` does, if the question is still the one with this hash -> `done`, else the one
+    /// asked now, with nothing typed. Since 1.2. With `watch` the reply comes once the question has gone from the
+    /// screen, or is `untaken`. Since 1.3.
+    Answer {
+        agent: u32,
+        hash: String,
+        #[serde(default)]
+        text: String,
+        #[serde(default)]
+        keys: Vec<Key>,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        watch: bool,
+    },
+    /// What the host itself is to do about the session's news, in place of what it was told before; kept in its
+    /// memory alone. Since 1.3.
+    Tell { rules: Vec<HostRule> },
+    /// Lends this client's SSH agent to the session's agents, who find the newest one that is lent -> `done`, then
+    /// [`Event::SshAgent`] for what they ask of it, until the stream ends. Since 1.3.
+    LendSshAgent,
+    /// The answer to an [`Event::SshAgent`], as base64. Since 1.3.
+    SshAgentReply { conn: u64, message: String },
     /// Replaces the host's binary by the one at `path` (on its machine); agents notice nothing.
     Upgrade { path: String },
+    /// Runs a shell command as that agent would be run, which need not be there yet, and sends what it prints as
+    /// `data` frames of records; its reply comes at its end. Ended with the stream. Since 1.3.
+    Setup { agent: AgentSpec, command: String },
     /// An agent's hook speaks of itself.
     Notify {
         agent: u32,
@@ -106,6 +140,20 @@ pub enum Op {
         #[serde(default)]
         progress: Option<u8>,
     },
+    /// What happened after `since` (the host's clock) -> `outcome: events`. Since 1.3.
+    Events {
+        #[serde(default)]
+        since: Millis,
+    },
+    /// Values of secrets, by name, over earlier ones: held in memory, and given to an agent that starts with
+    /// `REMOTE_GIVEN_SECRETS` naming them in its environment -> `done`. Since 1.3.
+    Secrets {
+        secrets: BTreeMap<String, SecretValue>,
+    },
+    /// The names of secrets that agents are to be given and this host does not have -> `outcome: text`. Since 1.3.
+    MissingSecrets,
+    /// On agent.sock alone: what an agent's git is given for `host` -> `outcome: credential`. Since 1.3.
+    GitCredential { agent: u32, host: String },
     #[serde(other)]
     Unknown,
 }
@@ -136,11 +184,47 @@ pub enum Outcome {
     Text {
         lines: Vec<String>,
     },
+    Question {
+        question: Box<Question>,
+    },
+    /// In order. `now` is the host's clock, and what to ask from the next time. Since 1.3.
+    Events {
+        events: Vec<SessionEvent>,
+        now: Millis,
+    },
+    /// The answer was typed, and the question is still there, as it is now. Since 1.3.
+    Untaken {
+        question: Box<Question>,
+    },
+    /// Since 1.3.
+    Credential {
+        password: SecretValue,
+    },
     Failed {
         error: WireError,
     },
     #[serde(other)]
     Unknown,
+}
+
+/// What an agent asks. Its text is the program's own, untrusted, without control characters.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Question {
+    /// `blocked`, or anything else where it asks nothing that is known.
+    #[serde(flatten)]
+    pub state: AgentState,
+    pub since: Millis,
+    #[serde(default)]
+    pub message: Option<String>,
+    /// The part of its screen that asks.
+    pub lines: Vec<String>,
+    /// Of these lines and of when it began to ask: another one is another question.
+    pub hash: String,
+    /// The answer is a key that takes effect at once, without Enter.
+    #[serde(default)]
+    pub key: bool,
+    /// The host's clock.
+    pub now: Millis,
 }
 
 /// An error that a client can act on: a code, what happened, and what to do about it.
@@ -174,12 +258,23 @@ pub enum ErrorCode {
     Unknown,
 }
 
-/// What happens by itself. Events are whole states, so that a lost one is mended by the next.
+/// What happens by itself. States are whole ones, so that a lost event is mended by the next.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     Status {
         status: Box<SessionStatus>,
+    },
+    /// To who lends an SSH agent: one message to it (type and body, as base64), of a program of this agent's (0: of
+    /// which one is not known). A connection's next one comes after the answer to this one. Since 1.3.
+    SshAgent {
+        conn: u64,
+        agent: u32,
+        message: String,
+    },
+    /// That connection is over. Since 1.3.
+    SshAgentClosed {
+        conn: u64,
     },
     #[serde(other)]
     Unknown,

@@ -33,7 +33,10 @@
 //! # Versions
 //! `hello` carries `protocol: {major, minor}`. Another major refuses, naming the remedy. A side uses what
 //! both minors know, and speaks to the previous minor too. 1.0 has the kinds 1 to 18; 1.1 adds `terminal` and
-//! `repaint` (19, 20), which a 1.0 host skips. Golden bytes of both are in golden/.
+//! `repaint` (19, 20), which a 1.0 host skips; 1.2 the requests `question` and `answer`; 1.3, which is in the
+//! making, `setup`, `tell`, `events`, `lend_ssh_agent`, `secrets`, `missing_secrets`, `git_credential`, an answer that is
+//! watched and `untaken`, the `check` of `logs` and of an agent, an agent's `work`, a status with `news`. Golden bytes
+//! of all are in golden/.
 //!
 //! # Attachments
 //! A random 128-bit identity. A second stream with the same identity supersedes the first at once. Input
@@ -63,5 +66,6 @@ pub use codec::{Message, ToClient, ToHost};
 pub use conn::{Conn, Receiver, Sender, halves, hello};
 pub use frame::{FrameError, HEADER, MAX_BODY, RawFrame, decode_header, encode};
 pub use message::{
-    ErrorCode, Event, Hello, Key, Op, Outcome, PROTOCOL, Reply, Request, Version, WireError,
+    ErrorCode, Event, Hello, Key, Op, Outcome, PROTOCOL, Question, Reply, Request, Version,
+    WireError,
 };

@@ -14,6 +14,25 @@ pub type Agent = AgentClient<UnixStream>;
 /// An agent answers a list at once; one that is stuck must not hold up a login by keys on disk.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// The message that binds a connection to the agent to an SSH connection over which the agent is forwarded
+/// (session-bind@openssh.com).
+pub fn forwarded(binding: &AgentSessionBinding) -> Vec<u8> {
+    const EXTENSION: u8 = 27;
+    let mut message = vec![EXTENSION];
+    let parts: [&[u8]; 4] = [
+        b"session-bind@openssh.com",
+        binding.host_key(),
+        binding.session_id(),
+        binding.signature(),
+    ];
+    for part in parts {
+        message.extend(u32::try_from(part.len()).unwrap_or(0).to_be_bytes());
+        message.extend_from_slice(part);
+    }
+    message.push(1);
+    message
+}
+
 /// Connects to the agent and lists what it holds. `None` where there is none, or none that answers.
 pub async fn open(
     socket: &AgentSocket,

@@ -13,6 +13,7 @@ use tokio::io::BufReader;
 use russh::{Disconnect, Preferred, SshId, cipher, kex};
 
 use super::Ask;
+use super::agent;
 use super::auth;
 use super::channel::{Channel, Flow};
 use super::client::{ClientHandler, Registry};
@@ -71,6 +72,15 @@ impl std::fmt::Debug for Connection {
 }
 
 impl Connection {
+    /// What tells an SSH agent that its questions come over this connection: a message of its protocol. `None` where
+    /// the key exchange gave nothing to prove it with.
+    pub fn agent_binding(&self) -> Option<Vec<u8>> {
+        self.inner
+            .handle
+            .agent_session_binding()
+            .map(agent::forwarded)
+    }
+
     /// Connects and authenticates, for streams with credit of their own ([`Flow::Credited`]).
     ///
     /// # Errors

@@ -110,6 +110,7 @@ pub fn from_options(
         hash_known_hosts: yes("hashknownhosts", false),
         strict: Strict::parse(one("stricthostkeychecking").unwrap_or("ask")),
         connect_timeout: seconds("connecttimeout"),
+        tcp_timeout: None,
         alive_interval: seconds("serveraliveinterval"),
         alive_count: value("serveralivecountmax")
             .and_then(|v| v.parse().ok())

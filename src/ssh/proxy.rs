@@ -197,8 +197,9 @@ async fn tcp(r: &Resolved) -> Result<Dialled, SshError> {
     for address in addresses {
         left = left.saturating_sub(1);
         let mut until = deadline;
-        if left > 0 {
-            until = until.min(tokio::time::Instant::now() + ADDRESS_TIMEOUT);
+        let more = (left > 0).then_some(ADDRESS_TIMEOUT);
+        if let Some(limit) = more.into_iter().chain(r.tcp_timeout).min() {
+            until = until.min(tokio::time::Instant::now() + limit);
         }
         match tokio::time::timeout_at(until, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => {

@@ -70,6 +70,9 @@ pub struct Resolved {
     pub hash_known_hosts: bool,
     pub strict: Strict,
     pub connect_timeout: Option<Duration>,
+    /// How long TCP may take, where that is less: for who knocks again anyway, because a packet that was sent
+    /// before the machine had its network is repeated only after 1, 2, 4 s.
+    pub tcp_timeout: Option<Duration>,
     pub alive_interval: Option<Duration>,
     pub alive_count: usize,
     pub family: Family,
