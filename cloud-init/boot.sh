@@ -18,7 +18,7 @@ if [ -d /run/systemd/system ]; then
     systemctl start --no-block remote-check.timer
 fi
 sysctl -q -e -p /etc/sysctl.d/90-remote.conf
-[ -e /dev/watchdog ] || modprobe -q softdog
+[ -e /dev/watchdog ] || modprobe -q softdog nowayout=1
 # Images whose sshd does not read drop-ins are made to.
 main=/etc/ssh/sshd_config
 if [ -f $main ] && ! grep -qiE '^[[:space:]]*Include[[:space:]]+(/etc/ssh/)?sshd_config\.d/' $main; then

@@ -2,7 +2,7 @@
 //! runs on an `ssh` machine, asked there through `remote host launch`.
 
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use super::program::find_program;
 use super::unit;
 use super::{
     BoxFuture, Compute, Endpoint, Launch, Login, Machine, MachineState, PinnedLogin, Price,
-    ProvisionError, Steps, Survives, write_whole,
+    ProvisionError, Renewal, Steps, Survives, write_whole,
 };
 use crate::config::{Account, MachineFile, SessionDir, WORK};
 use crate::error::Error;
@@ -45,6 +45,11 @@ impl Local {
             .ok()
             .filter(|p| p.exists())
             .unwrap_or_else(|| PathBuf::from("/proc/self/exe"));
+        Self::running(sessions, binary)
+    }
+
+    /// As [`Local::new`], with hosts that run another program than this one.
+    pub fn running(sessions: PathBuf, binary: PathBuf) -> Self {
         Self {
             sessions,
             binary,
@@ -79,12 +84,37 @@ impl Local {
     fn create(&self, launch: &Launch) -> Result<SessionDir, ProvisionError> {
         let dir = self.dir(&launch.spec.id);
         make_dir(&self.sessions, true)?;
-        make_dir(dir.path(), false)?;
+        make_dir(dir.path(), false).map_err(|e| match e {
+            ProvisionError::Io { source, .. } if source.kind() == ErrorKind::AlreadyExists => {
+                ProvisionError::Exists(launch.spec.id.clone())
+            }
+            other => other,
+        })?;
         let filled = fill(&dir, launch);
         if filled.is_err() {
             discard(&dir);
         }
         filled.map(|()| dir)
+    }
+
+    /// Starts the host of a session that was on another machine before: with a new deadline and another price.
+    ///
+    /// # Errors
+    /// There is no such session, or its host does not start.
+    pub async fn renew(&self, renewal: &Renewal) -> Result<Endpoint, ProvisionError> {
+        let dir = self.known(&renewal.session)?;
+        let file = dir.spec();
+        let text = std::fs::read(&file).map_err(ProvisionError::io("read", &file))?;
+        let damaged = |e: serde_json::Error| ProvisionError::io("read", &file)(e.into());
+        let mut spec: SessionSpec = serde_json::from_slice(&text).map_err(damaged)?;
+        spec.ends.deadline = renewal.deadline;
+        spec.price_microusd_per_hour = renewal.microusd_per_hour;
+        spec.budget_microusd = renewal.budget_microusd;
+        let text = serde_json::to_vec_pretty(&spec)
+            .map_err(|e| ProvisionError::io("write", &file)(e.into()))?;
+        write_whole(&file, &text, Survives::PowerCut)
+            .map_err(ProvisionError::io("write", &file))?;
+        self.start(&renewal.session).await
     }
 
     async fn run_host(&self, dir: &SessionDir) -> Result<Endpoint, ProvisionError> {
@@ -130,6 +160,9 @@ impl Local {
             .args(["host", "run", "--dir"])
             .arg(dir.path())
             .arg("--detach")
+            // What unlocks this device's secrets was for the client, and would stay in the host's environment.
+            .env_remove("REMOTE_PASSPHRASE")
+            .env_remove("REMOTE_PASSPHRASE_COMMAND")
             .current_dir("/")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -149,6 +182,7 @@ impl Local {
         let login = match (host.port, host.host_key, host.user) {
             (Some(port), Some(host_key), Some(user)) => Login::Pinned(PinnedLogin {
                 address: "127.0.0.1".to_owned(),
+                address6: None,
                 port,
                 user,
                 host_key,
@@ -163,6 +197,7 @@ impl Local {
             dir: dir.path().display().to_string(),
             socket: host.socket.display().to_string(),
             binary: self.binary.display().to_string(),
+            rented: None,
         })
     }
 
@@ -175,6 +210,7 @@ impl Local {
             dir: dir.path().display().to_string(),
             socket: String::new(),
             binary: self.binary.display().to_string(),
+            rented: None,
         }
     }
 

@@ -2,12 +2,14 @@
 //! nothing of SSH or of the wire: what has to run on another machine goes through [`Remote`], which the
 //! client implements over its connection.
 
+mod binaries;
 pub mod ec2;
 mod error;
 mod local;
 mod program;
 pub mod sizing;
 mod ssh_host;
+mod system;
 mod unit;
 mod upload;
 pub mod user_data;
@@ -23,11 +25,13 @@ use tokio::io::AsyncRead;
 
 use crate::model::{Millis, SessionId, SessionSpec};
 
+pub use binaries::{Binaries, Shelf};
 pub use error::ProvisionError;
 pub use local::{Local, live_endpoint};
 pub use program::{find_program, login_path};
-pub use ssh_host::SshHost;
-pub use upload::{Binaries, quote, sh, system_name};
+pub use ssh_host::{Lives, SshHost};
+pub use system::system_name;
+pub use upload::{quote, sh};
 pub use whole::{Survives, write_whole};
 
 /// A boxed future, so that the traits here can be objects.
@@ -46,6 +50,29 @@ pub struct Launch {
     /// What machine to rent; only `ec2` rents one.
     #[serde(default)]
     pub wish: Option<MachineWish>,
+    /// When it is put back on a new machine; its directory is on its work volume then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again: Option<Millis>,
+}
+
+/// What is new of a session that is put back on a new machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Renewal {
+    pub session: SessionId,
+    pub deadline: Option<Millis>,
+    pub microusd_per_hour: u64,
+    pub budget_microusd: Option<u64>,
+}
+
+impl Renewal {
+    pub fn of(spec: &SessionSpec) -> Self {
+        Self {
+            session: spec.id.clone(),
+            deadline: spec.ends.deadline,
+            microusd_per_hour: spec.price_microusd_per_hour,
+            budget_microusd: spec.budget_microusd,
+        }
+    }
 }
 
 /// The machine that is wanted, all of it decided: what was left open has been filled in before.
@@ -73,6 +100,29 @@ pub struct MachineWish {
     pub image: String,
     /// Whether agents may use sudo there.
     pub sudo: bool,
+    /// The volume that is its work volume; a new one is made where none is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volume: Option<Existing>,
+}
+
+impl MachineWish {
+    /// The workspace that its work volume is.
+    pub fn workspace(&self) -> Option<&str> {
+        self.volume.as_ref()?.workspace.as_deref()
+    }
+}
+
+/// A volume that was there before the machine, and stays whatever becomes of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Existing {
+    /// `vol-0abc…`
+    pub id: String,
+    /// The workspace that it is; none where it is the work volume of the session that is resumed.
+    #[serde(default)]
+    pub workspace: Option<String>,
+    /// It was made blank, and has no file system yet.
+    #[serde(default)]
+    pub blank: bool,
 }
 
 /// A fresh pair of private keys in OpenSSH's text form: the server's own, and the one it lets in.
@@ -129,12 +179,52 @@ pub struct Rented {
     /// The work volume, where one is there.
     pub volume: Option<String>,
     pub volume_gib: u32,
+    /// The workspace that its work volume is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<String>,
+    /// Its work volume goes with it: its results are safe elsewhere.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub let_go: bool,
     /// How to log in, once it has an address; `identity` is the asking device's.
     pub login: Option<PinnedLogin>,
     /// The host key is still the one-time key from user-data: nothing of value may be sent before it is changed.
     pub provisional: bool,
     /// When it ended and why, as the provider says it.
     pub ended: Option<(Millis, String)>,
+    /// It was stopped from outside: it costs its disks, and can be started again.
+    #[serde(default)]
+    pub stopped: bool,
+    /// The name of the device that made it.
+    #[serde(default)]
+    pub device: String,
+}
+
+#[cfg(test)]
+impl Rented {
+    /// One that runs, in tests.
+    pub(crate) fn sample() -> Self {
+        Self {
+            instance: "i-0abc".to_owned(),
+            instance_type: "m6i.large".to_owned(),
+            region: "us-east-1".to_owned(),
+            zone: "us-east-1b".to_owned(),
+            spot: false,
+            name: Some("auth".to_owned()),
+            task: "implement auth".to_owned(),
+            owner: "arn:aws:iam::1:user/me".to_owned(),
+            deadline: None,
+            microusd_per_hour: 107_000,
+            volume: None,
+            volume_gib: 8,
+            workspace: None,
+            let_go: false,
+            login: None,
+            provisional: false,
+            ended: None,
+            stopped: false,
+            device: "laptop".to_owned(),
+        }
+    }
 }
 
 /// How to log in.
@@ -152,6 +242,9 @@ pub enum Login {
 pub struct PinnedLogin {
     /// An address or a name.
     pub address: String,
+    /// The IPv6 address of a machine whose other one is IPv4: for networks that have no IPv4.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address6: Option<String>,
     pub port: u16,
     pub user: String,
     /// One OpenSSH public key line; no other is accepted.
@@ -170,6 +263,9 @@ pub struct Endpoint {
     pub socket: String,
     /// The `remote` binary there, for what a socket cannot carry.
     pub binary: String,
+    /// What its provider knows of a rented machine, where it has just made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rented: Option<Rented>,
 }
 
 /// What a machine costs while it runs.
@@ -255,6 +351,11 @@ pub trait Remote: Send + Sync {
         command: &'a str,
         stdin: Box<dyn AsyncRead + Send + Unpin>,
     ) -> BoxFuture<'a, std::io::Result<Ran>>;
+
+    /// Connects anew, once, after the connection was lost.
+    fn again(&self) -> BoxFuture<'_, std::io::Result<()>> {
+        Box::pin(async { Err(std::io::ErrorKind::Unsupported.into()) })
+    }
 
     /// What one would type after `ssh`.
     fn destination(&self) -> &str;

@@ -2,24 +2,29 @@
 //! through its hidden `host` verbs, what [`Local`](super::Local) is asked here. A rented machine, once it is
 //! up, is asked in the same way.
 
-use std::sync::Arc;
+mod bring;
+
+use std::sync::{Arc, Mutex};
 
 use serde::Deserialize;
 use tokio::io::AsyncRead;
 use tokio::sync::OnceCell;
 
-use super::upload::{Binaries, Probe, binary_name, pack, probe, quote, sh, upload_script};
+use super::binaries::Binaries;
+use super::upload::{Probe, quote, sh};
 use super::{
     BoxFuture, Compute, Endpoint, Launch, Login, Machine, MachineState, Price, ProvisionError, Ran,
-    Remote, Steps,
+    Remote, Renewal, Steps,
 };
-use crate::model::{HostEndpoint, SessionId, SessionSpec};
+use crate::model::{HostEndpoint, SessionId, SessionSpec, SessionStatus};
 
 /// One such machine.
 pub struct SshHost {
     remote: Arc<dyn Remote>,
     binaries: Binaries,
     manner: Manner,
+    /// What the machine has said of itself, where it was asked already.
+    probed: Mutex<Option<Probe>>,
     /// The path of the binary there, once it is known to be there.
     binary: OnceCell<String>,
 }
@@ -29,7 +34,7 @@ pub struct SshHost {
 pub(super) struct Manner {
     /// Where binaries lie there; `None` for the user's own place.
     pub dir: Option<&'static str>,
-    /// Root and agents run the binary as well as who uploads it.
+    /// Root and agents run the binary as well as who uploads it; its verbs are root's.
     pub shared: bool,
     /// How clients get there.
     pub login: Login,
@@ -51,7 +56,16 @@ impl SshHost {
             remote,
             binaries,
             manner,
+            probed: Mutex::default(),
             binary: OnceCell::new(),
+        }
+    }
+
+    /// With what the machine has said of itself already.
+    pub(super) fn probed(self, probe: Option<Probe>) -> Self {
+        Self {
+            probed: Mutex::new(probe),
+            ..self
         }
     }
 
@@ -61,59 +75,9 @@ impl SshHost {
     /// No connection, no binary for that system, or it does not run there.
     pub async fn binary(&self, steps: Steps<'_>) -> Result<&str, ProvisionError> {
         self.binary
-            .get_or_try_init(|| self.ensure(steps))
+            .get_or_try_init(|| self.bring(steps))
             .await
             .map(String::as_str)
-    }
-
-    async fn ensure(&self, steps: Steps<'_>) -> Result<String, ProvisionError> {
-        let probe = self.probe().await?;
-        let file = self
-            .binaries
-            .file(&probe.system)
-            .ok_or_else(|| ProvisionError::NoBinary {
-                place: self.place(),
-                system: probe.system.clone(),
-            })?;
-        let bytes = tokio::fs::read(&file)
-            .await
-            .map_err(ProvisionError::io("read", &file))?;
-        // Hashing and packing 25 MB would hold up everything else on this thread.
-        let (name, bytes) = tokio::task::spawn_blocking(move || (binary_name(&bytes), bytes))
-            .await
-            .map_err(|e| ProvisionError::io("read", &file)(std::io::Error::other(e)))?;
-        let path = format!("{}/{name}", probe.dir);
-        if probe.present.contains(&name) {
-            return Ok(path);
-        }
-        let gzip = probe.gzip;
-        let packed = tokio::task::spawn_blocking(move || if gzip { pack(&bytes) } else { bytes })
-            .await
-            .map_err(|e| ProvisionError::io("read", &file)(std::io::Error::other(e)))?;
-        let megabytes = packed.len() as f64 / 1e6;
-        steps(&match self.manner.shared {
-            true => {
-                let version = env!("CARGO_PKG_VERSION");
-                format!("hand over remote {version}, {megabytes:.1} MB")
-            }
-            false => format!("upload {name} ({megabytes:.1} MB)"),
-        });
-        let ran = self
-            .run(
-                &upload_script(&probe.dir, &name, gzip, self.manner.shared),
-                Box::new(std::io::Cursor::new(packed)),
-            )
-            .await?;
-        self.succeeded(&ran, "uploading the `remote` binary")?;
-        Ok(path)
-    }
-
-    async fn probe(&self) -> Result<Probe, ProvisionError> {
-        let script = probe(self.manner.dir);
-        let ran = self.run(&script, Box::new(tokio::io::empty())).await?;
-        self.succeeded(&ran, "looking at the system")?;
-        let text = String::from_utf8_lossy(&ran.stdout);
-        Probe::parse(&text).ok_or_else(|| self.unreadable("looking at the system", &text))
     }
 
     /// `remote host VERB` there; its answer is the last line of JSON on stdout.
@@ -122,9 +86,12 @@ impl SshHost {
         what: &'static str,
         args: &[&str],
         stdin: Vec<u8>,
+        session: Option<&SessionId>,
         steps: Steps<'_>,
     ) -> Result<T, ProvisionError> {
-        let mut command = format!("{} host", quote(self.binary(steps).await?));
+        // There the binary would only start itself again by way of sudo.
+        let sudo = if self.manner.shared { "sudo -n " } else { "" };
+        let mut command = format!("{sudo}{} host", quote(self.binary(steps).await?));
         for arg in args {
             command.push(' ');
             command.push_str(&quote(arg));
@@ -132,6 +99,9 @@ impl SshHost {
         let ran = self
             .run(&command, Box::new(std::io::Cursor::new(stdin)))
             .await?;
+        if let Some(meant) = session.and_then(|s| ProvisionError::by_exit(ran.status, s)) {
+            return Err(meant);
+        }
         self.succeeded(&ran, what)?;
         let text = String::from_utf8_lossy(&ran.stdout);
         text.lines()
@@ -139,6 +109,20 @@ impl SshHost {
             .find(|l| l.starts_with(['{', '[', 'n']))
             .and_then(|line| serde_json::from_str(line).ok())
             .ok_or_else(|| self.unreadable(what, &text))
+    }
+
+    /// What a hidden verb there answers to a request in JSON.
+    ///
+    /// # Errors
+    /// No connection, no binary for that system, or it fails there.
+    pub async fn ask<T: serde::de::DeserializeOwned>(
+        &self,
+        what: &'static str,
+        verb: &str,
+        request: Vec<u8>,
+        steps: Steps<'_>,
+    ) -> Result<T, ProvisionError> {
+        self.host(what, &[verb], request, None, steps).await
     }
 
     async fn run(
@@ -179,6 +163,20 @@ impl SshHost {
         self.remote.destination().to_owned()
     }
 
+    /// Starts the host of a session that was on another machine before, on what its volume holds of it.
+    pub(in crate::provision) async fn renew(
+        &self,
+        renewal: &Renewal,
+        steps: Steps<'_>,
+    ) -> Result<Endpoint, ProvisionError> {
+        let request = serde_json::to_vec(renewal)
+            .map_err(|e| ProvisionError::io("write", "the request")(e.into()))?;
+        let what = "starting the host";
+        let session = Some(&renewal.session);
+        let endpoint: Endpoint = self.host(what, &["renew"], request, session, steps).await?;
+        Ok(self.seen_from_here(endpoint))
+    }
+
     /// An endpoint as the machine tells it, seen from here.
     fn seen_from_here(&self, mut endpoint: Endpoint) -> Endpoint {
         endpoint.login = self.manner.login.clone();
@@ -192,7 +190,9 @@ impl SshHost {
         session: &SessionId,
     ) -> Result<Endpoint, ProvisionError> {
         let args = [verb, session.as_str()];
-        let endpoint = self.host(what, &args, Vec::new(), &|_| {}).await?;
+        let endpoint = self
+            .host(what, &args, Vec::new(), Some(session), &|_| {})
+            .await?;
         Ok(self.seen_from_here(endpoint))
     }
 }
@@ -207,7 +207,13 @@ impl Compute for SshHost {
             let request = serde_json::to_vec(launch)
                 .map_err(|e| ProvisionError::io("write", "the launch request")(e.into()))?;
             let endpoint: Endpoint = self
-                .host("starting the host", &["launch"], request, steps)
+                .host(
+                    "starting the host",
+                    &["launch"],
+                    request,
+                    Some(&launch.spec.id),
+                    steps,
+                )
                 .await?;
             Ok(self.seen_from_here(endpoint))
         })
@@ -215,9 +221,7 @@ impl Compute for SshHost {
 
     fn list(&self) -> BoxFuture<'_, Result<Vec<Machine>, ProvisionError>> {
         Box::pin(async move {
-            let listed: Vec<Listed> = self
-                .host("listing sessions", &["list"], Vec::new(), &|_| {})
-                .await?;
+            let listed = self.listed().await?;
             Ok(listed.into_iter().map(Machine::from).collect())
         })
     }
@@ -256,7 +260,8 @@ impl Compute for SshHost {
     ) -> BoxFuture<'a, Result<(), ProvisionError>> {
         Box::pin(async move {
             let args = ["end", session.as_str()];
-            self.host("ending the session", &args, Vec::new(), &|_| {})
+            let what = "ending the session";
+            self.host(what, &args, Vec::new(), Some(session), &|_| {})
                 .await
         })
     }
@@ -273,10 +278,58 @@ impl Compute for SshHost {
     }
 }
 
+/// A session whose host runs there, with the way to it.
+#[derive(Debug, Clone)]
+pub struct Lives {
+    pub spec: SessionSpec,
+    /// The newest that its host wrote down.
+    pub status: Option<SessionStatus>,
+    pub endpoint: Endpoint,
+}
+
+impl SshHost {
+    /// All that run there, whichever device began them. Where this version is not there it is brought, or nothing is
+    /// known.
+    ///
+    /// # Errors
+    /// No connection, or the machine's own.
+    pub async fn lives(&self, bring: bool) -> Result<Vec<Lives>, ProvisionError> {
+        if !bring && !self.is_there().await? {
+            return Ok(Vec::new());
+        }
+        let listed = self.listed().await?;
+        let binary = self.binary(&|_| {}).await?;
+        let lives = listed.into_iter().filter_map(|l| {
+            let endpoint = Endpoint {
+                login: self.manner.login.clone(),
+                dir: l.dir,
+                socket: l.endpoint?.socket.to_str()?.to_owned(),
+                binary: binary.to_owned(),
+                rented: None,
+            };
+            Some(Lives {
+                spec: l.spec,
+                status: l.status,
+                endpoint,
+            })
+        });
+        Ok(lives.collect())
+    }
+
+    async fn listed(&self) -> Result<Vec<Listed>, ProvisionError> {
+        self.host("listing sessions", &["list"], Vec::new(), None, &|_| {})
+            .await
+    }
+}
+
 /// What is read of a session that `remote host list` names.
 #[derive(Debug, Deserialize)]
 struct Listed {
+    #[serde(default)]
+    dir: String,
     spec: SessionSpec,
+    #[serde(default)]
+    status: Option<SessionStatus>,
     /// Where a host runs.
     #[serde(default)]
     endpoint: Option<HostEndpoint>,

@@ -17,7 +17,7 @@ pub const MAX_BYTES: usize = 16_384;
 /// The user that agents run as on a rented machine.
 pub const AGENT: &str = "agent";
 /// The same on every image, so that files on a volume keep their owner when it moves to another machine.
-const AGENT_UID: u32 = 7501;
+pub const AGENT_UID: u32 = 7501;
 const KEY_TYPES: &[&str] = &[
     "ssh-ed25519",
     "ssh-rsa",

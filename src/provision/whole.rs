@@ -5,6 +5,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// What a file must survive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,8 +22,11 @@ pub enum Survives {
 /// # Errors
 /// The file system's; the old file is whole then.
 pub fn write_whole(path: &Path, bytes: &[u8], survives: Survives) -> io::Result<()> {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
     let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.tmp", std::process::id()));
+    // Another thread may write the same file.
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    name.push(format!(".{}.{count}.tmp", std::process::id()));
     let temporary = path.with_file_name(name);
     let written = write(&temporary, bytes, survives).and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {

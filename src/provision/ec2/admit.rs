@@ -26,7 +26,6 @@ impl Ec2 {
         }
         self.open_port(&found).await?;
         let mut begun = self.journal.read(session);
-        let (login, _) = self.trusted(&found, begun.as_mut()).await?;
-        Ok(login)
+        Ok(self.trusted(&found, begun.as_mut()).await?.login)
     }
 }

@@ -11,25 +11,43 @@ use super::Ec2;
 use super::admit::socket;
 use super::calls::gone_is_good;
 use super::found::{FoundInstance, Of, foremost};
-use super::journal::Begun;
+use super::journal::{Begun, Stage};
 use super::tags::HostKey;
+use super::trust::Trusted;
 use crate::config::MachineFile;
 use crate::model::SessionId;
 use crate::provision::ssh_host::{Manner, SshHost};
+use crate::provision::upload::{Probe, probe};
 use crate::provision::{
-    Compute, Endpoint, Launch, Login, MachineState, PinnedLogin, ProvisionError, Ran, Remote,
-    Steps, quote,
+    Binaries, Compute, Endpoint, Launch, Login, MachineState, PinnedLogin, ProvisionError, Ran,
+    Remote, Renewal, Steps, quote,
 };
 
 /// The root helper that user-data puts there.
 pub(super) const HELPER: &str = "sudo -n /usr/local/sbin/remote-root";
 /// Where binaries lie.
 const BINARIES: &str = "/work/.remote/bin";
+/// The one that was sent last, by a name that stays.
+pub const BINARY: &str = "/work/.remote/bin/remote";
 
 /// Until an instance has its address.
 const ADDRESS: Duration = Duration::from_secs(180);
+/// How long an instance may take to stop.
+const STOPPED: Duration = Duration::from_secs(300);
+/// What EC2 says to who starts one that is still stopping.
+const STOPPING: &str = "IncorrectInstanceState";
 /// Between two looks at EC2.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// `remote` on a rented machine: on its work volume, for root and the agents too.
+pub fn on_volume(remote: Arc<dyn Remote>, binaries: Binaries, login: PinnedLogin) -> SshHost {
+    let manner = Manner {
+        dir: Some(BINARIES),
+        shared: true,
+        login: Login::Pinned(login),
+    };
+    SshHost::with(remote, binaries, manner)
+}
 
 /// A session's directory on its machine.
 fn dir(session: &SessionId) -> String {
@@ -46,13 +64,59 @@ impl Ec2 {
         steps: Steps<'_>,
     ) -> Result<Endpoint, ProvisionError> {
         let session = begun.launch.spec.id.clone();
-        let found = self
+        let mut found = self
             .await_address(&session, begun.instance.as_deref())
             .await?;
-        let (login, remote) = self.trusted(&found, Some(begun)).await?;
-        self.mount(&found, remote.as_ref(), true).await?;
-        self.start_host(&begun.launch, fresh, login, remote, steps)
-            .await
+        let existing = begun.launch.wish.as_ref().and_then(|w| w.volume.clone());
+        // The system boots meanwhile.
+        let attached = async {
+            match &existing {
+                Some(volume) => self.attach(&found, volume).await,
+                None => Ok(()),
+            }
+        };
+        let ((), trusted) = tokio::try_join!(attached, self.acquainted(&found, Some(begun)))?;
+        if let Some(volume) = &existing {
+            found.volume = Some(volume.id.clone());
+        }
+        self.reached(begun, Stage::Trusted)?;
+        steps(&format!(
+            "volume {}",
+            found.volume.as_deref().unwrap_or("-")
+        ));
+        let new = existing.as_ref().is_none_or(|v| v.blank);
+        let host = async {
+            let probe = self.mount(&found, trusted.remote.as_ref(), new).await?;
+            if let Some(volume) = &existing {
+                self.is_made(volume).await?;
+            }
+            self.reached(begun, Stage::Mounted)?;
+            let host = self.host(&trusted).probed(probe);
+            host.binary(steps).await?;
+            Ok(host)
+        };
+        // The tag tells others of the key. Nothing of value goes to a machine before it is written.
+        let (host, ()) = tokio::try_join!(host, self.publish(&found, &trusted))?;
+        let endpoint = self
+            .start_host(&host, begun, fresh, &trusted, steps)
+            .await?;
+        found.facts.host_key = HostKey::Own(trusted.login.host_key.clone());
+        let gib = begun.launch.wish.as_ref().map_or(0, |w| w.disk_gib);
+        Ok(Endpoint {
+            rented: self.rented(found, gib),
+            ..endpoint
+        })
+    }
+
+    fn host(&self, trusted: &Trusted) -> SshHost {
+        let binaries = self.settings.binaries.clone();
+        on_volume(trusted.remote.clone(), binaries, trusted.login.clone())
+    }
+
+    /// Writes down how far a launch has come; one that is gone over again does not fall back.
+    pub(super) fn reached(&self, begun: &mut Begun, stage: Stage) -> Result<(), ProvisionError> {
+        begun.stage = begun.stage.max(stage);
+        self.journal.write(begun)
     }
 
     /// Waits until the instance runs and has an address.
@@ -67,7 +131,7 @@ impl Ec2 {
             found.retain(|f| instance.is_none_or(|id| f.id == id));
             // Not to be seen yet is not to be gone.
             if let Some(found) = foremost(found) {
-                match (found.state, &found.address) {
+                match (found.state, found.address()) {
                     (MachineState::Gone, _) => return Err(died(&found)),
                     (MachineState::Running, Some(_)) => return Ok(found),
                     _ => {}
@@ -84,13 +148,14 @@ impl Ec2 {
         }
     }
 
-    /// Mounts the work volume; `new`: it may be blank.
+    /// Mounts the work volume; `new`: it may be blank. In the same command the machine says what it is and what
+    /// binaries lie on the volume: on a slow machine each command costs.
     async fn mount(
         &self,
         found: &FoundInstance,
         remote: &dyn Remote,
         new: bool,
-    ) -> Result<(), ProvisionError> {
+    ) -> Result<Option<Probe>, ProvisionError> {
         let volume = found
             .volume
             .as_deref()
@@ -99,40 +164,52 @@ impl Ec2 {
                 why: "it has no work volume".to_owned(),
             })?;
         let new = if new { " --new" } else { "" };
-        let verb = format!("mount {}{new}", quote(volume));
-        root(remote, "mounting the work volume", &verb, Vec::new())
-            .await
-            .map(drop)
+        let verb = format!(
+            "mount {}{new} && {{ {}; }}",
+            quote(volume),
+            probe(Some(BINARIES))
+        );
+        let ran = root(remote, "mounting the work volume", &verb, Vec::new()).await?;
+        Ok(Probe::parse(&String::from_utf8_lossy(&ran.stdout)))
     }
 
     async fn start_host(
         &self,
-        launch: &Launch,
+        host: &SshHost,
+        begun: &mut Begun,
         fresh: bool,
-        login: PinnedLogin,
-        remote: Arc<dyn Remote>,
+        trusted: &Trusted,
         steps: Steps<'_>,
     ) -> Result<Endpoint, ProvisionError> {
+        let launch = begun.launch.clone();
         let session = &launch.spec.id;
-        let known = !fresh && is_there(remote.as_ref(), session).await?;
-        let manner = Manner {
-            dir: Some(BINARIES),
-            shared: true,
-            login: Login::Pinned(login),
-        };
-        let host = SshHost::with(remote, self.settings.binaries.clone(), manner);
-        if known {
+        let again = launch.again.is_some();
+        if !fresh && is_there(trusted.remote.as_ref(), session).await? {
+            if again {
+                self.reached(begun, Stage::Handed)?;
+                return host.renew(&Renewal::of(&launch.spec), steps).await;
+            }
             return host.start(session).await;
         }
+        if again {
+            return Err(ProvisionError::NotThere {
+                session: session.clone(),
+                volume: launch
+                    .wish
+                    .and_then(|w| Some(w.volume?.id))
+                    .unwrap_or_default(),
+            });
+        }
         let names: Vec<&str> = launch.spec.agents.iter().map(|a| a.name.as_str()).collect();
+        let names = names.join(", ");
         // What only this device has to know stays here.
         let launch = Launch {
             keys: None,
             wish: None,
-            ..launch.clone()
+            ..launch
         };
-        host.binary(steps).await?;
-        steps(&format!("agent {}", names.join(", ")));
+        self.reached(begun, Stage::Handed)?;
+        steps(&format!("agent {names}"));
         host.launch(&launch, steps).await
     }
 
@@ -152,28 +229,24 @@ impl Ec2 {
         }
         self.open_port(&found).await?;
         if let Some(mut begun) = self.journal.read(session) {
+            let Some(_held) = self.journal.hold(session)? else {
+                return Err(ProvisionError::UnderWay(session.clone()));
+            };
             begun.instance = Some(found.id.clone());
             let endpoint = self.bring_up(&mut begun, false, steps).await?;
             self.journal.remove(session);
             return Ok(endpoint);
         }
         let found = self.await_address(session, Some(&found.id)).await?;
-        let (login, remote) = self.trusted(&found, None).await?;
-        self.mount(&found, remote.as_ref(), false).await?;
-        if !is_there(remote.as_ref(), session).await? {
+        let trusted = self.trusted(&found, None).await?;
+        let probe = self.mount(&found, trusted.remote.as_ref(), false).await?;
+        if !is_there(trusted.remote.as_ref(), session).await? {
             return Err(ProvisionError::Unfinished {
                 session: session.clone(),
                 device: found.facts.device,
             });
         }
-        let manner = Manner {
-            dir: Some(BINARIES),
-            shared: true,
-            login: Login::Pinned(login),
-        };
-        SshHost::with(remote, self.settings.binaries.clone(), manner)
-            .start(session)
-            .await
+        self.host(&trusted).probed(probe).start(session).await
     }
 
     /// [`Compute::endpoint`]: the address as it is now, with this device let in.
@@ -183,14 +256,18 @@ impl Ec2 {
     ) -> Result<Endpoint, ProvisionError> {
         let found = foremost(self.calls.instances(Of::Session(session)).await?)
             .ok_or_else(|| ProvisionError::NoSession(session.clone()))?;
-        if found.state != MachineState::Running {
-            return Err(ProvisionError::NotRunning(session.clone()));
-        }
+        let found = match found.state {
+            MachineState::Running => found,
+            // Somebody has just started it.
+            MachineState::Pending => self.await_address(session, Some(&found.id)).await?,
+            MachineState::Stopped => return Err(ProvisionError::Stopped(session.clone())),
+            MachineState::Gone => return Err(ProvisionError::NotRunning(session.clone())),
+        };
         self.open_port(&found).await?;
         let login = match found.facts.host_key {
             HostKey::Once(_) => {
                 let mut begun = self.journal.read(session);
-                self.trusted(&found, begun.as_mut()).await?.0
+                self.trusted(&found, begun.as_mut()).await?.login
             }
             _ => self.login(&found)?,
         };
@@ -198,16 +275,24 @@ impl Ec2 {
             login: Login::Pinned(login),
             dir: dir(session),
             socket: socket(session),
-            binary: format!("{BINARIES}/remote"),
+            binary: BINARY.to_owned(),
+            rented: None,
         })
     }
 
     async fn start_instance(&self, id: &str) -> Result<(), ProvisionError> {
-        let call = self.calls.ec2.start_instances().instance_ids(id);
-        self.calls
-            .told("ec2:StartInstances", call.send().await)
-            .await?;
-        Ok(())
+        let until = Instant::now() + STOPPED;
+        loop {
+            let call = self.calls.ec2.start_instances().instance_ids(id);
+            let told = self.calls.told("ec2:StartInstances", call.send().await);
+            match told.await {
+                // It is still on its way down.
+                Err(e) if e.code == STOPPING && Instant::now() < until => {
+                    tokio::time::sleep(LOOK).await;
+                }
+                told => return Ok(told.map(drop)?),
+            }
+        }
     }
 
     pub(super) async fn stop_machine(&self, session: &SessionId) -> Result<(), ProvisionError> {

@@ -2,6 +2,8 @@
 //! errors. Each call names the action that it needs, as a policy would.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use aws_config::SdkConfig;
@@ -17,14 +19,22 @@ const ATTEMPT: Duration = Duration::from_secs(60);
 
 /// The clients.
 #[derive(Debug, Clone)]
-pub(super) struct Calls {
+pub(crate) struct Calls {
     pub ec2: aws_sdk_ec2::Client,
     pub sts: aws_sdk_sts::Client,
     pub connect: aws_sdk_ec2instanceconnect::Client,
+    pub quotas: aws_sdk_servicequotas::Client,
+    pub ebs: aws_sdk_ebs::Client,
     pub region: String,
+    /// How many answers have come.
+    heard: Arc<AtomicU64>,
 }
 
 impl Calls {
+    pub fn heard(&self) -> u64 {
+        self.heard.load(Ordering::Relaxed)
+    }
+
     pub fn new(config: &SdkConfig, region: &str) -> Self {
         let given = config.timeout_config();
         let attempt = given.and_then(TimeoutConfig::operation_attempt_timeout);
@@ -39,7 +49,10 @@ impl Calls {
             ec2: aws_sdk_ec2::Client::new(&config),
             sts: aws_sdk_sts::Client::new(&config),
             connect: aws_sdk_ec2instanceconnect::Client::new(&config),
+            quotas: aws_sdk_servicequotas::Client::new(&config),
+            ebs: aws_sdk_ebs::Client::new(&config),
             region: region.to_owned(),
+            heard: Arc::default(),
         }
     }
 
@@ -54,6 +67,7 @@ impl Calls {
         E: ProvideErrorMetadata + std::error::Error + 'static,
         R: fmt::Debug,
     {
+        self.heard.fetch_add(1, Ordering::Relaxed);
         let error = match returned {
             Ok(value) => return Ok(value),
             Err(e) => AwsError::new(call, &self.region, &e),
@@ -90,7 +104,7 @@ impl Calls {
 }
 
 /// A filter of a Describe call.
-pub(super) fn filter(name: impl Into<String>, values: &[&str]) -> Filter {
+pub(crate) fn filter(name: impl Into<String>, values: &[&str]) -> Filter {
     let values = values.iter().map(|v| (*v).to_owned()).collect();
     Filter::builder()
         .name(name)
@@ -99,7 +113,7 @@ pub(super) fn filter(name: impl Into<String>, values: &[&str]) -> Filter {
 }
 
 /// A filter on a tag's value.
-pub(super) fn tagged(key: &str, value: &str) -> Filter {
+pub(crate) fn tagged(key: &str, value: &str) -> Filter {
     // EC2 reads `*` and `?` in a filter's value as wildcards.
     let literal: String = value.chars().fold(String::new(), |mut text, c| {
         if matches!(c, '*' | '?' | '\\') {
@@ -111,20 +125,20 @@ pub(super) fn tagged(key: &str, value: &str) -> Filter {
     filter(format!("tag:{key}"), &[&literal])
 }
 
-pub(super) fn to_tags(tags: &[(&str, String)]) -> Vec<Tag> {
+pub(crate) fn to_tags(tags: &[(&str, String)]) -> Vec<Tag> {
     tags.iter()
         .map(|(key, value)| Tag::builder().key(*key).value(value).build())
         .collect()
 }
 
 /// Keys and values as plain text.
-pub(super) fn from_tags(tags: &[Tag]) -> impl Iterator<Item = (&str, &str)> {
+pub(crate) fn from_tags(tags: &[Tag]) -> impl Iterator<Item = (&str, &str)> {
     tags.iter()
         .map(|t| (t.key().unwrap_or_default(), t.value().unwrap_or_default()))
 }
 
 /// Whether nothing is wrong after all: what was to go is gone.
-pub(super) fn gone_is_good(result: Result<(), AwsError>) -> Result<(), AwsError> {
+pub(crate) fn gone_is_good(result: Result<(), AwsError>) -> Result<(), AwsError> {
     match result {
         Err(e) if e.class == AwsClass::Missing => Ok(()),
         other => other,

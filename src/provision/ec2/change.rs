@@ -48,21 +48,32 @@ impl Ec2 {
         Ok(self.calls.tag(&ids, &[(key, value)]).await?)
     }
 
-    /// Whether a session's work volume goes when its machine ends: only once its results are safe.
+    /// Whether a session's work volume goes when its machine ends: only once its results are safe. A workspace never
+    /// does: false where there is no volume of the session's own.
     ///
     /// # Errors
-    /// No such session, or what AWS says.
-    pub async fn set_delete_on_termination(
-        &self,
-        session: &SessionId,
-        delete: bool,
-    ) -> Result<(), ProvisionError> {
-        let found = foremost(self.calls.instances(Of::Session(session)).await?)
+    /// Its machine has ended, or what AWS says.
+    pub async fn let_go(&self, session: &SessionId, go: bool) -> Result<bool, ProvisionError> {
+        let (instances, volumes) = tokio::try_join!(
+            self.calls.instances(Of::Session(session)),
+            self.calls.volumes(Of::Session(session))
+        )?;
+        let found = foremost(instances)
             .filter(|i| i.state != MachineState::Gone)
             .ok_or_else(|| ProvisionError::NotRunning(session.clone()))?;
-        Ok(self
-            .calls
-            .set_delete_on_termination(&found.id, delete)
-            .await?)
+        let own = volumes.into_iter().filter(|v| !v.is_root());
+        let Some(volume) = own
+            .into_iter()
+            .find(|v| v.attached.as_ref() == Some(&found.id))
+        else {
+            return Ok(false);
+        };
+        // What was read may be old; that it stays is worth a call.
+        if volume.goes_with_it != go || !go {
+            self.calls
+                .set_delete_on_termination(&found.id, &volume.device, go)
+                .await?;
+        }
+        Ok(true)
     }
 }

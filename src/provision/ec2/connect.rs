@@ -52,9 +52,27 @@ impl Ec2 {
             tokio::try_join!(self.sources(), async { Ok(self.calls.groups().await?) })?;
         let of_it = groups.iter().find(|g| found.groups.contains(&g.id));
         match of_it {
-            Some(group) => self.let_in(group, &sources).await,
+            Some(group) => self.let_in(group, &sources).await.map(drop),
             // Somebody has put it into another group, whose rules are theirs.
             None => Ok(()),
         }
+    }
+
+    /// Lets this device knock at whatever machines it has in this region, from where it is now. Whether it could not
+    /// before.
+    ///
+    /// # Errors
+    /// What AWS says, or this device's address cannot be had.
+    pub async fn let_in_anew(&self) -> Result<bool, ProvisionError> {
+        if let SshFrom::Only(_) = self.settings.ssh_from {
+            return Ok(false);
+        }
+        let (sources, groups) =
+            tokio::try_join!(self.sources(), async { Ok(self.calls.groups().await?) })?;
+        let mut news = false;
+        for group in &groups {
+            news |= !self.let_in(group, &sources).await?.add.is_empty();
+        }
+        Ok(news)
     }
 }

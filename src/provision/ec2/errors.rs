@@ -5,6 +5,12 @@ use std::fmt;
 
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 
+use crate::aws::{missing_action, readable};
+use crate::error::innermost;
+
+/// What the first spot instance of an account needs, once.
+pub(in crate::provision) const SPOT_ROLE: &str = "iam:CreateServiceLinkedRole";
+
 /// What kind of failure it is, and so what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AwsClass {
@@ -47,6 +53,14 @@ pub struct AwsError {
 }
 
 impl AwsError {
+    /// Whether it may hide that the call took effect.
+    pub fn is_uncertain(&self) -> bool {
+        matches!(
+            self.class,
+            AwsClass::Network | AwsClass::Other | AwsClass::Throttling
+        )
+    }
+
     /// From what the SDK returned for `call`.
     pub(super) fn new<E, R>(call: &'static str, region: &str, error: &SdkError<E, R>) -> Self
     where
@@ -79,6 +93,17 @@ impl AwsError {
         }
     }
 
+    /// The same, of a request for machines whose vCPUs count against the quota `code`.
+    pub(super) fn counted_against(mut self, code: &'static str) -> Self {
+        if let AwsClass::Quota {
+            code: named @ Some(_),
+        } = &mut self.class
+        {
+            *named = Some(code);
+        }
+        self
+    }
+
     /// The message of a permission error that only `sts:DecodeAuthorizationMessage` can read.
     pub(super) fn encoded(&self) -> Option<&str> {
         let (_, encoded) = self
@@ -109,11 +134,13 @@ impl AwsError {
         let AwsClass::Quota { code: Some(code) } = self.class else {
             return None;
         };
-        let region = &self.region;
-        Some(format!(
-            "https://{region}.console.aws.amazon.com/servicequotas/home/services/ec2/quotas/{code}"
-        ))
+        Some(quota_link(&self.region, code))
     }
+}
+
+/// Where a quota of EC2 is shown and raised.
+pub(super) fn quota_link(region: &str, code: &str) -> String {
+    format!("https://{region}.console.aws.amazon.com/servicequotas/home/services/ec2/quotas/{code}")
 }
 
 impl fmt::Display for AwsError {
@@ -125,12 +152,8 @@ impl fmt::Display for AwsError {
             region,
             ..
         } = self;
-        let message = message.trim().trim_end_matches('.');
-        let message = match self.encoded() {
-            // Hundreds of characters that nobody can read.
-            Some(_) => "not authorized to perform this operation",
-            None => message,
-        };
+        // Not the hundreds of characters that nobody can read.
+        let message = readable(message);
         match (&self.class, code.as_str()) {
             (AwsClass::Network, _) => write!(f, "no answer to {call} in {region}: {message}"),
             (AwsClass::Permission { action }, _) => {
@@ -164,12 +187,17 @@ fn classify(call: &str, code: &str, message: &str) -> AwsClass {
         "RequestLimitExceeded"
         | "Throttling"
         | "ThrottlingException"
+        | "RequestThrottledException"
         | "TooManyRequestsException" => AwsClass::Throttling,
         "UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException" | "OptInRequired" => {
             AwsClass::Permission {
-                action: named_action(message).unwrap_or(call).to_owned(),
+                action: missing_action(message).unwrap_or_else(|| call.to_owned()),
             }
         }
+        // The first spot instance of an account, by somebody who may not make the role for it.
+        "AuthFailure.ServiceLinkedRoleCreationNotPermitted" => AwsClass::Permission {
+            action: SPOT_ROLE.to_owned(),
+        },
         "AuthFailure"
         | "ExpiredToken"
         | "ExpiredTokenException"
@@ -180,34 +208,25 @@ fn classify(call: &str, code: &str, message: &str) -> AwsClass {
         | "IncompleteSignature" => AwsClass::Credentials,
         _ if code.ends_with(".Duplicate") => AwsClass::Exists,
         _ if code.contains("NotFound") || code.ends_with(".Unknown") => AwsClass::Missing,
-        _ if code.ends_with("LimitExceeded") => AwsClass::Quota { code: None },
+        _ if code.ends_with("LimitExceeded")
+            || code.ends_with("LimitExceededException")
+            || code == "ServiceQuotaExceededException" =>
+        {
+            AwsClass::Quota { code: None }
+        }
         _ if code.starts_with("Invalid")
             || code.starts_with("MissingParameter")
             || code.ends_with(".Malformed")
             || code == "Unsupported"
             || code == "UnsupportedOperation"
             || code == "IdempotentParameterMismatch"
-            || code == "ValidationError" =>
+            || code == "ValidationError"
+            || code == "ValidationException" =>
         {
             AwsClass::Parameter
         }
         _ => AwsClass::Other,
     }
-}
-
-/// `… is not authorized to perform: ec2:CreateTags on resource: …`
-fn named_action(message: &str) -> Option<&str> {
-    let (_, rest) = message.split_once("not authorized to perform: ")?;
-    let action = rest.split_whitespace().next()?.trim_end_matches(['.', ',']);
-    action.contains(':').then_some(action)
-}
-
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut inner = error;
-    while let Some(source) = inner.source() {
-        inner = source;
-    }
-    inner.to_string()
 }
 
 #[cfg(test)]
@@ -238,6 +257,12 @@ mod tests {
         assert_eq!(class("InvalidVolume.NotFound", ""), AwsClass::Missing);
         assert_eq!(class("InvalidPermission.Duplicate", ""), AwsClass::Exists);
         assert_eq!(class("RequestLimitExceeded", ""), AwsClass::Throttling);
+        // EBS direct's own words.
+        assert_eq!(class("RequestThrottledException", ""), AwsClass::Throttling);
+        assert_eq!(class("ResourceNotFoundException", ""), AwsClass::Missing);
+        assert_eq!(class("ValidationException", ""), AwsClass::Parameter);
+        let many = AwsClass::Quota { code: None };
+        assert_eq!(class("ConcurrentLimitExceededException", ""), many);
         assert_eq!(class("InternalError", ""), AwsClass::Other);
         assert_eq!(class("ExpiredToken", ""), AwsClass::Credentials);
     }
@@ -247,7 +272,9 @@ mod tests {
         let quota = error("VcpuLimitExceeded", "You have requested more vCPU capacity");
         let link = quota.quota_link().expect("a link");
         assert!(link.contains("eu-west-1") && link.ends_with("/L-1216C47A"));
-        let unnamed = error("VolumeLimitExceeded", "");
+        let of_its_family = quota.counted_against("L-DB2E81BA").quota_link();
+        assert!(of_its_family.expect("a link").ends_with("/L-DB2E81BA"));
+        let unnamed = error("VolumeLimitExceeded", "").counted_against("L-DB2E81BA");
         assert_eq!(unnamed.class, AwsClass::Quota { code: None });
         assert_eq!(unnamed.quota_link(), None);
     }
@@ -262,6 +289,8 @@ mod tests {
             action: action.to_owned(),
         };
         assert_eq!(named.class, lacks("ec2:CreateTags"));
+        let role = "AuthFailure.ServiceLinkedRoleCreationNotPermitted";
+        assert_eq!(error(role, "").class, lacks(SPOT_ROLE));
         let encoded = error(
             "UnauthorizedOperation",
             "You are not authorized to perform this operation. Encoded authorization failure message: AbC-123",

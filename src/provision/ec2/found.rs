@@ -3,13 +3,17 @@
 use aws_sdk_ec2::types::{Instance, InstanceLifecycleType, InstanceStateName, Volume, VolumeState};
 
 use super::calls::{Calls, filter, from_tags, tagged};
-use super::errors::{AwsClass, AwsError};
+use super::errors::AwsError;
 use super::tags::{Facts, OWNER, SESSION, from_rfc3339};
 use crate::model::{Millis, SessionId};
 use crate::provision::MachineState;
 
 /// The work volume's device name in the request; a Linux guest calls it otherwise.
 pub(super) const WORK_DEVICE: &str = "/dev/sdf";
+
+/// The same of a volume that was there before its machine: what gives a launch back, and lets the work volume go with
+/// it, speaks of the other device, and cannot touch this one.
+pub(super) const KEPT_DEVICE: &str = "/dev/sdg";
 
 /// An instance of ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,14 +26,22 @@ pub(super) struct FoundInstance {
     pub instance_type: String,
     pub zone: String,
     pub spot: bool,
-    /// The public IPv4 address, or else the IPv6 one.
-    pub address: Option<String>,
+    /// The public IPv4 address.
+    pub address4: Option<String>,
+    pub address6: Option<String>,
     pub volume: Option<String>,
     /// Its security groups.
     pub groups: Vec<String>,
     pub launched: Millis,
     /// When it ended and why.
     pub ended: Option<(Millis, String)>,
+}
+
+impl FoundInstance {
+    /// The address to try first: IPv4, which almost every network has.
+    pub fn address(&self) -> Option<&str> {
+        self.address4.as_deref().or(self.address6.as_deref())
+    }
 }
 
 /// A volume of ours.
@@ -51,7 +63,7 @@ pub(super) struct FoundVolume {
 impl FoundVolume {
     /// It is an instance's root: it goes with it, and nobody's work is on it.
     pub fn is_root(&self) -> bool {
-        self.attached.is_some() && self.device != WORK_DEVICE
+        self.attached.is_some() && ![WORK_DEVICE, KEPT_DEVICE].contains(&self.device.as_str())
     }
 }
 
@@ -75,12 +87,12 @@ impl Of<'_> {
 
 impl Calls {
     /// Instances of ours, ended ones too as long as EC2 knows them.
-    pub async fn instances(&self, of: Of<'_>) -> Result<Vec<FoundInstance>, AwsError> {
+    pub(super) async fn instances(&self, of: Of<'_>) -> Result<Vec<FoundInstance>, AwsError> {
         let mut pages = self
             .ec2
             .describe_instances()
             .filters(of.filter())
-            .max_results(200)
+            .max_results(1000)
             .into_paginator()
             .send();
         let mut found = Vec::new();
@@ -93,12 +105,12 @@ impl Calls {
     }
 
     /// Volumes of ours.
-    pub async fn volumes(&self, of: Of<'_>) -> Result<Vec<FoundVolume>, AwsError> {
+    pub(super) async fn volumes(&self, of: Of<'_>) -> Result<Vec<FoundVolume>, AwsError> {
         let mut pages = self
             .ec2
             .describe_volumes()
             .filters(of.filter())
-            .max_results(200)
+            .max_results(500)
             .into_paginator()
             .send();
         let mut found = Vec::new();
@@ -126,10 +138,11 @@ impl Calls {
         super::calls::gone_is_good(done.map(drop))
     }
 
-    /// Whether the work volume goes when its instance ends.
+    /// Whether the volume that an instance has as `device` goes when that ends.
     pub async fn set_delete_on_termination(
         &self,
         instance: &str,
+        device: &str,
         delete: bool,
     ) -> Result<(), AwsError> {
         use aws_sdk_ec2::types::{
@@ -137,7 +150,7 @@ impl Calls {
             InstanceBlockDeviceMappingSpecification as Mapping,
         };
         let ebs = Ebs::builder().delete_on_termination(delete).build();
-        let mapping = Mapping::builder().device_name(WORK_DEVICE).ebs(ebs).build();
+        let mapping = Mapping::builder().device_name(device).ebs(ebs).build();
         let call = self.ec2.modify_instance_attribute();
         let returned = call
             .instance_id(instance)
@@ -150,14 +163,6 @@ impl Calls {
     }
 }
 
-/// Whether an answer may hide that the call took effect.
-pub(super) fn uncertain(error: &AwsError) -> bool {
-    matches!(
-        error.class,
-        AwsClass::Network | AwsClass::Other | AwsClass::Throttling
-    )
-}
-
 fn instance(i: &Instance) -> Option<FoundInstance> {
     let facts = Facts::from_tags(from_tags(i.tags()))?;
     let name = i.state().and_then(|s| s.name());
@@ -168,11 +173,18 @@ fn instance(i: &Instance) -> Option<FoundInstance> {
         _ => MachineState::Gone,
     };
     let v4 = i.public_ip_address().filter(|a| !a.is_empty());
-    let v6 = i.ipv6_address().filter(|a| !a.is_empty());
+    let interfaces = i
+        .network_interfaces()
+        .iter()
+        .flat_map(|n| n.ipv6_addresses());
+    let v6 = i
+        .ipv6_address()
+        .or(interfaces.filter_map(|a| a.ipv6_address()).next())
+        .filter(|a| !a.is_empty());
     let work = i
         .block_device_mappings()
         .iter()
-        .find(|m| m.device_name() == Some(WORK_DEVICE));
+        .find(|m| matches!(m.device_name(), Some(WORK_DEVICE | KEPT_DEVICE)));
     let launched = millis(i.launch_time());
     Some(FoundInstance {
         id: i.instance_id()?.to_owned(),
@@ -181,7 +193,8 @@ fn instance(i: &Instance) -> Option<FoundInstance> {
         instance_type: i.instance_type().map_or("", |t| t.as_str()).to_owned(),
         zone: zone(i.placement().and_then(|p| p.availability_zone())),
         spot: i.instance_lifecycle() == Some(&InstanceLifecycleType::Spot),
-        address: v4.or(v6).map(str::to_owned),
+        address4: v4.map(str::to_owned),
+        address6: v6.map(str::to_owned),
         volume: work.and_then(|m| Some(m.ebs()?.volume_id()?.to_owned())),
         groups: i
             .network_interfaces()
@@ -257,6 +270,30 @@ pub(super) fn foremost(found: Vec<FoundInstance>) -> Option<FoundInstance> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_machine_has_an_address_of_either_family_or_of_both() {
+        use aws_sdk_ec2::types::{InstanceIpv6Address, InstanceNetworkInterface, Tag};
+        let tag = Tag::builder().key(SESSION).value("session-abc234").build();
+        let of = |v4: Option<&str>, v6: Option<&str>| {
+            let six = v6.map(|a| InstanceIpv6Address::builder().ipv6_address(a).build());
+            let interface = InstanceNetworkInterface::builder()
+                .set_ipv6_addresses(six.map(|a| vec![a]))
+                .build();
+            let made = Instance::builder()
+                .instance_id("i-1")
+                .tags(tag.clone())
+                .network_interfaces(interface)
+                .set_public_ip_address(v4.map(str::to_owned))
+                .build();
+            instance(&made).expect("one of ours")
+        };
+        let both = of(Some("192.0.2.1"), Some("2001:db8::1"));
+        assert_eq!(both.address(), Some("192.0.2.1"));
+        assert_eq!(both.address6.as_deref(), Some("2001:db8::1"));
+        assert_eq!(of(None, Some("2001:db8::1")).address(), Some("2001:db8::1"));
+        assert_eq!(of(Some(""), None).address(), None);
+    }
 
     #[test]
     fn the_time_of_an_end_is_read_from_its_reason() {

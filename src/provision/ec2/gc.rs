@@ -2,20 +2,16 @@
 
 use std::time::Duration;
 
-use super::Ec2;
 use super::calls::{filter, from_tags, gone_is_good, tagged};
 use super::errors::{AwsClass, AwsError};
 use super::found::Of;
 use super::tags::{Facts, GROUP, OWNER, SESSION};
+use super::{Ec2, Storage};
 use crate::model::{Millis, SessionId};
 use crate::provision::{MachineState, ProvisionError};
 
 /// A month as AWS counts it.
 const HOURS: u64 = 730;
-/// A gp3 volume's GB for a month in us-east-1, November 2026: $0.08.
-const VOLUME_GIB: u64 = 80_000;
-/// A snapshot's GB for a month there: $0.05; of what it holds, which is at most its volume's size.
-const SNAPSHOT_GIB: u64 = 50_000;
 /// How long instances may take to be gone.
 const GONE: Duration = Duration::from_secs(180);
 const PAUSE: Duration = Duration::from_secs(1);
@@ -40,7 +36,7 @@ pub struct Leftover {
     pub owner: String,
     /// Of disks.
     pub gib: u32,
-    /// About what it costs in a month, in micro-dollars.
+    /// About what it costs in a month, in micro-dollars; nothing where prices are not known.
     pub microusd_per_month: u64,
     /// In use by a session's machine, which is not past its deadline.
     pub in_use: bool,
@@ -117,6 +113,15 @@ impl Ec2 {
             self.snapshots(owner, everyone),
             self.security_groups(),
         )?;
+        let disks = !snapshots.is_empty() || volumes.iter().any(|v| !v.is_root());
+        let storage = match &self.prices {
+            Some(prices) if disks => prices.storage(&self.settings.region).await,
+            _ => Storage::default(),
+        };
+        let snapshots = snapshots.into_iter().map(|s| Leftover {
+            microusd_per_month: storage.snapshot.saturating_mul(s.gib.into()),
+            ..s
+        });
         let overdue = |f: &Facts| f.deadline.is_some_and(|d| d < now);
         let alive = |state| !matches!(state, MachineState::Gone);
         let live: Vec<String> = instances
@@ -135,7 +140,7 @@ impl Ec2 {
                 }
             });
         let of_volumes = volumes.iter().filter(|v| !v.is_root()).map(|v| {
-            let monthly = VOLUME_GIB.saturating_mul(v.gib.into());
+            let monthly = storage.volume.saturating_mul(v.gib.into());
             Leftover {
                 in_use: v.attached.as_ref().is_some_and(|i| live.contains(i)),
                 ..self.leftover(LeftoverKind::Volume, &v.id, &v.facts, v.gib, monthly)
@@ -199,14 +204,7 @@ impl Ec2 {
                     .volume_size()
                     .and_then(|g| u32::try_from(g).ok())
                     .unwrap_or(0);
-                let monthly = SNAPSHOT_GIB.saturating_mul(gib.into());
-                Some(self.leftover(
-                    LeftoverKind::Snapshot,
-                    s.snapshot_id()?,
-                    &facts,
-                    gib,
-                    monthly,
-                ))
+                Some(self.leftover(LeftoverKind::Snapshot, s.snapshot_id()?, &facts, gib, 0))
             }));
         }
         Ok(found)

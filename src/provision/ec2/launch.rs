@@ -11,13 +11,14 @@ use super::super::user_data::{UserData, render};
 use super::address::addresses;
 use super::errors::AwsClass;
 use super::image::image;
-use super::journal::Begun;
+use super::journal::{Begun, Stage};
 use super::network::Group;
 use super::plan::{Attempt, attempts};
+use super::ready::bucket;
 use super::request::{Request, token};
 use super::rules::{Change, Cidr, change};
 use super::tags::{Facts, HostKey};
-use super::{Ec2, PriceQuery, SshFrom};
+use super::{Ec2, Offering, PriceQuery, SshFrom};
 use crate::model::{Millis, now_ms};
 use crate::provision::{Endpoint, Launch, MachineWish, ProvisionError, Steps};
 
@@ -25,6 +26,9 @@ use crate::provision::{Endpoint, Launch, MachineWish, ProvisionError, Steps};
 const HANDOVER_WITHIN: Duration = Duration::from_secs(600);
 /// How long a machine lives if its session has no deadline.
 const LONGEST: Millis = 24 * 3600 * 1000;
+
+/// The client token was used before, with another one-time key.
+const REPEATED: &str = "IdempotentParameterMismatch";
 
 /// All that has been found out and decided before anything is made.
 pub(super) struct Prepared {
@@ -55,18 +59,28 @@ impl Ec2 {
         let wish = launch.wish.as_ref().ok_or(ProvisionError::Unsupported(
             "what machine to rent has not been decided",
         ))?;
-        let prepared = self.prepare(launch, wish).await?;
         let session = &launch.spec.id;
+        // One that is under way from here must not be taken for this one's.
+        if self.journal.read(session).is_some() {
+            return Err(ProvisionError::Exists(session.clone()));
+        }
+        let prepared = self.prepare(launch, wish).await?;
         let mut begun = Begun {
             launch: launch.clone(),
             region: self.settings.region.clone(),
+            stage: Stage::Planned,
             token: None,
             instance: None,
             host_key: None,
         };
+        // For others to see that somebody works on it.
+        let _held = self.journal.hold(session)?;
         self.journal.write(&begun)?;
         let outcome = match self.make(wish, &prepared, &mut begun, steps).await {
-            Ok(()) => self.bring_up(&mut begun, true, steps).await,
+            Ok(()) => {
+                let fresh = launch.again.is_none();
+                self.bring_up(&mut begun, fresh, steps).await
+            }
             Err(e) => Err(e),
         };
         let error = match outcome {
@@ -76,14 +90,21 @@ impl Ec2 {
             }
             Err(e) => e,
         };
-        let left = self.undo(&begun, Some(&error), steps).await;
-        if left.is_empty() {
+        if let ProvisionError::Exists(_) = error {
+            // What is there is another launch's, and not ours to take away.
             self.journal.remove(session);
+            return Err(error);
+        }
+        let undone = self.undo(&begun, Some(&error), steps).await;
+        if undone.left.is_empty() {
+            if undone.sure {
+                self.journal.remove(session);
+            }
             return Err(error);
         }
         Err(ProvisionError::Left {
             error: Box::new(error),
-            left,
+            left: undone.left,
         })
     }
 
@@ -93,18 +114,12 @@ impl Ec2 {
         launch: &Launch,
         wish: &MachineWish,
     ) -> Result<Prepared, ProvisionError> {
-        let calls = &self.calls;
-        let settings = &self.settings;
         let (owner, offerings, subnets, groups, sources) = tokio::try_join!(
             async { Ok(self.owner().await?.to_owned()) },
-            async {
-                Ok(calls
-                    .offerings(&wish.instance_type, wish.other_sizes)
-                    .await?)
-            },
-            calls.subnets(settings.vpc.as_deref(), &settings.subnets),
-            async { Ok(calls.groups().await?) },
-            self.sources(),
+            async { Ok(self.offerings_for(wish).await?) },
+            self.places(),
+            async { Ok(self.doors().await?) },
+            self.sources_here(),
         )?;
         let prices = self.prices_of(launch, wish, &offerings, &subnets).await;
         let price = |name: &str, zone: &str, spot: bool| {
@@ -116,13 +131,8 @@ impl Ec2 {
         let attempts = attempts(wish, &offerings, &subnets, price)?;
         for attempt in &attempts {
             let arch = attempt.offering.arch;
-            let system = arch.system();
-            if self.settings.binaries.file(system).is_none() {
-                return Err(ProvisionError::NoBinary {
-                    place: attempt.offering.name.clone(),
-                    system: system.to_owned(),
-                });
-            }
+            let place = &attempt.offering.name;
+            self.settings.binaries.for_system(arch.system(), place)?;
             if image(&wish.image, arch).is_none() {
                 return Err(ProvisionError::NoImage(wish.image.clone()));
             }
@@ -140,7 +150,7 @@ impl Ec2 {
         &self,
         launch: &Launch,
         wish: &MachineWish,
-        offerings: &[super::Offering],
+        offerings: &[Offering],
         subnets: &[super::plan::Subnet],
     ) -> Vec<(PriceQuery, u64)> {
         let markets: &[bool] = if wish.spot { &[true, false] } else { &[false] };
@@ -182,7 +192,8 @@ impl Ec2 {
         }
     }
 
-    /// Tries the plan's requests in turn; then lets this device in.
+    /// Tries the plan's requests in turn; then lets this device in. What the machine will be sent is packed while it
+    /// boots.
     async fn make(
         &self,
         wish: &MachineWish,
@@ -194,16 +205,19 @@ impl Ec2 {
             .attempts
             .first()
             .map_or("", |a| a.subnet.vpc.as_str());
-        let group = self.calls.ensure_group(vpc, &prepared.groups).await?;
+        let group = self.door(vpc, &prepared.groups).await?;
         let granted = self.ask(wish, prepared, &group, begun, steps).await?;
         begun.instance = Some(granted.instance.clone());
-        self.journal.write(begun)?;
+        self.reached(begun, Stage::Made)?;
         steps(&format!(
             "boot {} {}",
             granted.instance, granted.attempt.subnet.zone
         ));
         // While it boots.
-        self.let_in(&group, &prepared.sources).await
+        let Offering { name, arch, .. } = &granted.attempt.offering;
+        let file = self.settings.binaries.for_system(arch.system(), name)?;
+        self.settings.binaries.prepare(file);
+        self.open_door(&group, &prepared.sources).await
     }
 
     async fn ask(
@@ -217,6 +231,7 @@ impl Ec2 {
         let key = one_time_key()?;
         let device_key = self.settings.device.key_line();
         let spec = begun.launch.spec.clone();
+        let at = begun.launch.again.unwrap_or(spec.created);
         let mut next = prepared.attempts.iter().enumerate().peekable();
         while let Some((n, attempt)) = next.next() {
             let image = image(&wish.image, attempt.offering.arch)
@@ -226,7 +241,7 @@ impl Ec2 {
                 deadline: spec
                     .ends
                     .deadline
-                    .unwrap_or_else(|| spec.created.saturating_add(LONGEST)),
+                    .unwrap_or_else(|| at.saturating_add(LONGEST)),
                 login: &image.login,
                 authorized_keys: std::slice::from_ref(&device_key),
                 host_key_private: &key.private,
@@ -235,21 +250,24 @@ impl Ec2 {
                 sudo: wish.sudo,
             })?;
             let mut facts = Facts::of(&spec, &prepared.owner, &self.settings.device.name);
+            facts.launched = Some(at);
+            facts.volume = wish.volume.as_ref().map(|v| v.id.clone());
+            facts.workspace = wish.volume.as_ref().and_then(|v| v.workspace.clone());
             facts.host_key = HostKey::Once(key.public.clone());
             facts.login.clone_from(&image.login);
             if let Some(price) = attempt.microusd_per_hour {
                 facts.microusd_per_hour = price;
             }
-            let token = token(&spec, n);
+            let token = token(&spec, at, n);
             begun.token = Some(token.clone());
-            self.journal.write(begun)?;
+            self.reached(begun, Stage::Asked)?;
             let request = Request {
                 attempt,
                 image: &image,
-                group: &group.id,
+                group: Some(&group.id),
                 facts: &facts,
                 user_data: &user_data,
-                disk_gib: wish.disk_gib,
+                disk_gib: wish.volume.is_none().then_some(wish.disk_gib),
                 max_microusd_per_hour: wish.max_microusd_per_hour,
                 token: &token,
             };
@@ -263,6 +281,9 @@ impl Ec2 {
                 }
                 Err(e) => e,
             };
+            if error.code == REPEATED {
+                return Err(ProvisionError::Exists(spec.id));
+            }
             match next.peek() {
                 Some((_, following)) if error.class == AwsClass::Capacity => steps(&format!(
                     "no capacity for {} ({}): trying {}",
@@ -270,26 +291,38 @@ impl Ec2 {
                     error.code,
                     following.describe()
                 )),
-                _ => return Err(error.into()),
+                _ => {
+                    if error.class == AwsClass::Capacity
+                        && let Some(volume) = &wish.volume
+                    {
+                        return Err(ProvisionError::NoRoom {
+                            zone: attempt.subnet.zone.clone(),
+                            workspace: volume.workspace.clone(),
+                            error: Box::new(error),
+                        });
+                    }
+                    // Which market it is of the error says itself.
+                    let code = bucket(&attempt.offering.name, error.code.contains("Spot"));
+                    return Err(error.counted_against(code).into());
+                }
             }
         }
         Err(ProvisionError::NoPlan(super::NoPlan::NoSubnet))
     }
 
-    /// Makes the group's rules let this device in from where it is, and from nowhere else.
+    /// Makes the group's rules let this device in from where it is, and from nowhere else; what that changed.
     pub(super) async fn let_in(
         &self,
         group: &Group,
         sources: &[Cidr],
-    ) -> Result<(), ProvisionError> {
-        let Change { add, remove } =
-            change(&group.rules, sources, &self.settings.device.name, now_ms());
-        self.calls.allow(&group.id, &add).await?;
-        if let Err(e) = self.calls.disallow(&group.id, &remove).await {
+    ) -> Result<Change, ProvisionError> {
+        let change = change(&group.rules, sources, &self.settings.device.name, now_ms());
+        self.calls.allow(&group.id, &change.add).await?;
+        if let Err(e) = self.calls.disallow(&group.id, &change.remove).await {
             // An old address that stays open is not worth a machine.
             tracing::warn!(error = %e, "cannot remove an old rule");
         }
-        Ok(())
+        Ok(change)
     }
 }
 

@@ -51,6 +51,17 @@ impl Ec2 {
         Ok(machines)
     }
 
+    /// What is known of a machine that this device has just made.
+    pub(super) fn rented(&self, found: FoundInstance, volume_gib: u32) -> Option<Rented> {
+        let (session, volume) = (found.facts.session.clone(), found.volume.clone());
+        let made = self.combine(session, Some(found), &[])?.rented?;
+        Some(Rented {
+            volume,
+            volume_gib,
+            ..made
+        })
+    }
+
     fn combine(
         &self,
         session: SessionId,
@@ -62,6 +73,7 @@ impl Ec2 {
             Some(i) if i.volume.is_some() => {
                 volumes.iter().find(|v| Some(&v.id) == i.volume.as_ref())
             }
+            Some(i) if i.state == MachineState::Gone => volumes.first(),
             _ => volumes.iter().find(|v| v.attached.is_none()),
         };
         let facts = match (&instance, volume) {
@@ -94,14 +106,25 @@ impl Ec2 {
                 region: self.settings.region.clone(),
                 zone: zone.cloned().unwrap_or_default(),
                 spot: instance.as_ref().is_some_and(|i| i.spot),
-                provisional: matches!(facts.host_key, HostKey::Once(_)),
+                // A volume's tag is of the launch, and is not written again; nor does what a resume that failed has left
+                // say anything of the work.
+                provisional: instance.is_some()
+                    && matches!(facts.host_key, HostKey::Once(_))
+                    && !(state == MachineState::Gone && volume.is_some()),
+                stopped: state == MachineState::Stopped,
+                device: facts.device,
                 name: facts.name,
                 task: facts.task,
                 owner: facts.owner,
                 deadline: facts.deadline,
                 microusd_per_hour: facts.microusd_per_hour,
-                volume: volume.map(|v| v.id.clone()),
+                // A workspace is no session's own, and not among them.
+                volume: volume.map(|v| v.id.clone()).or(facts
+                    .volume
+                    .filter(|_| state != MachineState::Gone || facts.workspace.is_some())),
                 volume_gib: volume.map_or(0, |v| v.gib),
+                workspace: facts.workspace,
+                let_go: volume.is_some_and(|v| v.goes_with_it),
                 login,
                 ended: instance.and_then(|i| i.ended),
             }),

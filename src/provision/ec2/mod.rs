@@ -4,24 +4,30 @@
 
 mod address;
 mod admit;
+mod attach;
 mod boot;
-mod calls;
+pub(crate) mod calls;
 mod change;
 mod connect;
+mod door;
 mod errors;
 mod found;
 mod gc;
+mod http;
 mod image;
 mod journal;
 mod launch;
 mod list;
 mod network;
 mod offerings;
+mod photo;
 mod plan;
+mod ready;
 mod request;
 mod rules;
-mod tags;
+pub(crate) mod tags;
 mod terminate;
+mod together;
 mod trust;
 mod undo;
 
@@ -33,12 +39,17 @@ use tokio::sync::OnceCell;
 
 pub use address::{AddressError, addresses};
 pub use admit::socket;
+pub use boot::{BINARY, on_volume};
+pub use door::{Api, api};
+pub(in crate::provision) use errors::SPOT_ROLE;
 pub use errors::{AwsClass, AwsError};
 pub use gc::{Leftover, LeftoverKind};
 pub use image::{Image, NAMES as IMAGE_NAMES, image};
-pub use journal::Begun;
-pub use plan::{Arch, NoPlan, Offering};
-pub use rules::Cidr;
+pub use journal::{Begun, Stage};
+pub use photo::Hold;
+pub use plan::{Arch, NoPlan, Offering, Subnet};
+pub use ready::{Quota, Rehearsal};
+pub use rules::{Cidr, Rule, device_of};
 pub use terminate::Kept;
 
 use super::{
@@ -47,6 +58,7 @@ use super::{
 use crate::model::{SessionId, SessionSpec};
 use calls::Calls;
 use journal::Journal;
+use together::Together;
 
 /// How EC2 is used from this device.
 #[derive(Debug, Clone)]
@@ -113,10 +125,20 @@ pub struct PriceQuery {
     pub disk_gib: u32,
 }
 
+/// What a GB of a disk costs for a month, in micro-dollars.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Storage {
+    pub volume: u64,
+    pub snapshot: u64,
+}
+
 /// Who knows prices.
 pub trait Prices: Send + Sync {
     /// What an hour of it costs, volumes and address included, in micro-dollars; `None` where that is not known.
     fn hour<'a>(&'a self, query: &'a PriceQuery) -> BoxFuture<'a, Option<u64>>;
+
+    /// What disks cost in a region.
+    fn storage<'a>(&'a self, region: &'a str) -> BoxFuture<'a, Storage>;
 }
 
 /// EC2 in one region.
@@ -128,6 +150,7 @@ pub struct Ec2 {
     prices: Option<Arc<dyn Prices>>,
     journal: Journal,
     owner: OnceCell<String>,
+    together: Option<Together>,
 }
 
 impl Ec2 {
@@ -141,6 +164,7 @@ impl Ec2 {
             reach,
             prices: None,
             owner: OnceCell::new(),
+            together: None,
         }
     }
 
@@ -151,9 +175,24 @@ impl Ec2 {
         self
     }
 
+    /// The clients of its account and region, for what else of the account a person has.
+    pub(crate) fn calls(&self) -> &Calls {
+        &self.calls
+    }
+
+    /// Who knows prices, where somebody does.
+    pub(crate) fn prices(&self) -> Option<&Arc<dyn Prices>> {
+        self.prices.as_ref()
+    }
+
     /// The region.
     pub fn region(&self) -> &str {
         &self.settings.region
+    }
+
+    /// How many answers AWS has given so far: whoever waits knows that it is not silent.
+    pub fn heard(&self) -> u64 {
+        self.calls.heard()
     }
 
     /// The same account, device and settings in another region, which has its own subnets.
@@ -187,12 +226,20 @@ impl Ec2 {
         Ok(owner)
     }
 
-    /// Launches that this device has begun here and not finished: [`Compute::start`] finishes one,
+    /// Launches that this device has begun, in any region, and not finished: [`Compute::start`] finishes one,
     /// [`Ec2::abandon`] ends one.
     pub fn begun(&self) -> Vec<Begun> {
-        let mut begun = self.journal.all();
-        begun.retain(|b| b.region == self.settings.region);
-        begun
+        self.journal.all()
+    }
+
+    /// Whether some process of this device works on a launch right now.
+    pub fn is_under_way(&self, session: &SessionId) -> bool {
+        matches!(self.journal.hold(session), Ok(None))
+    }
+
+    /// A launch is through, whatever became of who made it.
+    pub fn is_through(&self, session: &SessionId) {
+        self.journal.remove(session);
     }
 
     /// The type of this name, `None` where this region has none.

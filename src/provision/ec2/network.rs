@@ -6,6 +6,7 @@ use aws_sdk_ec2::types::{
 };
 
 use super::super::ProvisionError;
+use super::Ec2;
 use super::calls::{Calls, filter, gone_is_good, to_tags};
 use super::errors::{AwsClass, AwsError};
 use super::plan::Subnet;
@@ -22,6 +23,21 @@ pub(super) struct Group {
     pub vpc: String,
     /// Its rules for port 22.
     pub rules: Vec<Rule>,
+}
+
+impl Ec2 {
+    /// The zones in which machines can be had, in their order: those with a subnet that may be used.
+    ///
+    /// # Errors
+    /// What AWS says, or a configured subnet that cannot be used.
+    pub(crate) async fn zones(&self) -> Result<Vec<String>, ProvisionError> {
+        let (vpc, ids) = (self.settings.vpc.as_deref(), &self.settings.subnets);
+        let subnets = self.calls.subnets(vpc, ids).await?;
+        let mut zones: Vec<String> = subnets.into_iter().map(|s| s.zone).collect();
+        zones.sort();
+        zones.dedup();
+        Ok(zones)
+    }
 }
 
 impl Calls {
@@ -87,6 +103,7 @@ impl Calls {
                         .available_ip_address_count()
                         .and_then(|n| u32::try_from(n).ok())
                         .unwrap_or(0),
+                    ipv4: s.ipv6_native() != Some(true),
                     ipv6: !s.ipv6_cidr_block_association_set().is_empty(),
                 }
             }));
@@ -105,7 +122,7 @@ impl Calls {
     }
 
     /// Our security groups, at most one a VPC.
-    pub async fn groups(&self) -> Result<Vec<Group>, AwsError> {
+    pub(super) async fn groups(&self) -> Result<Vec<Group>, AwsError> {
         let mut pages = self
             .ec2
             .describe_security_groups()
@@ -125,7 +142,7 @@ impl Calls {
     }
 
     /// The group of `vpc`, made where it is not there.
-    pub async fn ensure_group(&self, vpc: &str, known: &[Group]) -> Result<Group, AwsError> {
+    pub(super) async fn ensure_group(&self, vpc: &str, known: &[Group]) -> Result<Group, AwsError> {
         if let Some(group) = known.iter().find(|g| g.vpc == vpc) {
             return Ok(group.clone());
         }
@@ -301,6 +318,7 @@ mod tests {
             vpc: "vpc-1".to_owned(),
             zone: "a".to_owned(),
             free: 1,
+            ipv4: true,
             ipv6: false,
         };
         let tables = [

@@ -57,6 +57,8 @@ pub struct Subnet {
     pub zone: String,
     /// Addresses left.
     pub free: u32,
+    /// It hands out IPv4 addresses; one that is native to IPv6 has none.
+    pub ipv4: bool,
     /// It hands out IPv6 addresses.
     pub ipv6: bool,
 }
@@ -230,6 +232,7 @@ mod tests {
             vpc: "vpc-1".to_owned(),
             zone: zone.to_owned(),
             free,
+            ipv4: true,
             ipv6: false,
         }
     }
@@ -254,6 +257,7 @@ mod tests {
             disk_gib: 20,
             image: "debian-12".to_owned(),
             sudo: true,
+            volume: None,
         }
     }
 

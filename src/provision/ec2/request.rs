@@ -16,7 +16,7 @@ use super::found::WORK_DEVICE;
 use super::image::Image;
 use super::plan::Attempt;
 use super::tags::Facts;
-use crate::model::SessionSpec;
+use crate::model::{Millis, SessionSpec};
 
 /// What the images that are known by name have.
 const ROOT_GIB: i32 = 8;
@@ -24,17 +24,20 @@ const ROOT_GIB: i32 = 8;
 pub(super) struct Request<'a> {
     pub attempt: &'a Attempt,
     pub image: &'a Image,
-    pub group: &'a str,
+    /// The security group; where none is named, the VPC's default one.
+    pub group: Option<&'a str>,
     pub facts: &'a Facts,
     pub user_data: &'a [u8],
-    pub disk_gib: u32,
+    /// The size of the work volume that is made with it; `None` where another is attached to it.
+    pub disk_gib: Option<u32>,
     pub max_microusd_per_hour: Option<u64>,
     pub token: &'a str,
 }
 
-/// The token of a session's n-th request: the same request again, by whoever, makes no second machine.
-pub(super) fn token(spec: &SessionSpec, n: usize) -> String {
-    format!("{}-{:x}-{n}", spec.id, spec.created)
+/// The token of a session's n-th request: the same request again, by whoever, makes no second machine. `at`: when it
+/// was launched, or put back on a new machine.
+pub(super) fn token(spec: &SessionSpec, at: Millis, n: usize) -> String {
+    format!("{}-{at:x}-{n}", spec.id)
 }
 
 impl Request<'_> {
@@ -44,8 +47,8 @@ impl Request<'_> {
         let interface = InstanceNetworkInterfaceSpecification::builder()
             .device_index(0)
             .subnet_id(&attempt.subnet.id)
-            .groups(self.group)
-            .associate_public_ip_address(true)
+            .set_groups(self.group.map(|g| vec![g.to_owned()]))
+            .associate_public_ip_address(attempt.subnet.ipv4)
             .set_ipv6_address_count(attempt.subnet.ipv6.then_some(1))
             .delete_on_termination(true);
         let metadata = InstanceMetadataOptionsRequest::builder()
@@ -83,12 +86,14 @@ impl Request<'_> {
                 .volume_type(VolumeType::Gp3)
                 .encrypted(true)
         };
-        let size = i32::try_from(self.disk_gib).unwrap_or(i32::MAX);
-        let work = disk().volume_size(size).delete_on_termination(false);
-        let work = BlockDeviceMapping::builder()
-            .device_name(WORK_DEVICE)
-            .ebs(work.build())
-            .build();
+        let work = self.disk_gib.map(|gib| {
+            let size = i32::try_from(gib).unwrap_or(i32::MAX);
+            let work = disk().volume_size(size).delete_on_termination(false);
+            BlockDeviceMapping::builder()
+                .device_name(WORK_DEVICE)
+                .ebs(work.build())
+                .build()
+        });
         let root = self.image.root.map(|name| {
             let root = disk()
                 .volume_size(ROOT_GIB)
@@ -99,7 +104,7 @@ impl Request<'_> {
                 .ebs(root)
                 .build()
         });
-        root.into_iter().chain([work]).collect()
+        root.into_iter().chain(work).collect()
     }
 
     fn tags(&self) -> Vec<TagSpecification> {

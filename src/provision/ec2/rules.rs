@@ -44,6 +44,13 @@ impl Cidr {
         &self.0
     }
 
+    /// Whether `address` is in the range.
+    pub fn covers(&self, address: IpAddr) -> bool {
+        let length = self.0.rsplit_once('/').map_or("", |(_, length)| length);
+        let address = address.to_canonical();
+        Self::parse(&format!("{address}/{length}")).is_some_and(|range| range == *self)
+    }
+
     pub fn is_ipv6(&self) -> bool {
         self.0.contains(':')
     }
@@ -61,6 +68,13 @@ fn mask(length: u32, width: u32) -> Option<u128> {
 pub struct Rule {
     pub cidr: Cidr,
     pub description: String,
+}
+
+impl Rule {
+    /// Whether `device` made it.
+    pub fn is_of(&self, device: &str) -> bool {
+        device_of(&self.description) == Some(&*word(device))
+    }
 }
 
 /// What to change; first add, then take away.
@@ -83,8 +97,7 @@ pub fn change(present: &[Rule], wanted: &[Cidr], device: &str, now: Millis) -> C
             });
         }
     }
-    let stale =
-        |r: &&Rule| device_of(&r.description) == Some(&*word(device)) && !wanted.contains(&r.cidr);
+    let stale = |r: &&Rule| r.is_of(device) && !wanted.contains(&r.cidr);
     Change {
         add,
         remove: present.iter().filter(stale).cloned().collect(),
@@ -96,7 +109,7 @@ fn description(device: &str, now: Millis) -> String {
     format!("remote {} {}", word(device), rfc3339(now))
 }
 
-/// The device that made a rule, if it was one of ours.
+/// The device that made a rule, if it was one of ours, as [`Rule::is_of`] compares it.
 pub fn device_of(description: &str) -> Option<&str> {
     let (device, time) = description.strip_prefix("remote ")?.rsplit_once(' ')?;
     super::tags::from_rfc3339(time).map(|_| device)
@@ -113,70 +126,4 @@ fn word(device: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn cidr(text: &str) -> Cidr {
-        Cidr::parse(text).expect("a range")
-    }
-
-    fn rule(range: &str, description: &str) -> Rule {
-        Rule {
-            cidr: cidr(range),
-            description: description.to_owned(),
-        }
-    }
-
-    #[test]
-    fn ranges_are_written_as_ec2_does() {
-        assert_eq!(cidr("203.0.113.7").as_str(), "203.0.113.7/32");
-        assert_eq!(cidr("203.0.113.7/24").as_str(), "203.0.113.0/24");
-        assert_eq!(cidr("0.0.0.0/0").as_str(), "0.0.0.0/0");
-        assert_eq!(cidr("2001:DB8::1").as_str(), "2001:db8::1/128");
-        assert_eq!(cidr("2001:db8::1/32").as_str(), "2001:db8::/32");
-        assert_eq!(cidr("::/0").as_str(), "::/0");
-        for bad in ["", "x", "1.2.3.4/33", "1.2.3/24", "::1/129", "1.2.3.4/-1"] {
-            assert_eq!(Cidr::parse(bad), None, "{bad}");
-        }
-        let mapped: IpAddr = "::ffff:203.0.113.7".parse().expect("an address");
-        assert_eq!(Cidr::of(mapped).as_str(), "203.0.113.7/32");
-    }
-
-    #[test]
-    fn a_device_that_moved_takes_its_rule_along_and_no_other() {
-        let there = [
-            rule("203.0.113.1", "remote laptop 2026-11-03T10:00:00Z"),
-            rule("203.0.113.2", "remote tower 2026-11-03T10:00:00Z"),
-            rule("203.0.113.3", "office, by hand"),
-            rule("203.0.113.4", "remote laptop"),
-        ];
-        let now = 1_793_700_000_000;
-        let same = change(&there, &[cidr("203.0.113.1")], "laptop", now);
-        assert_eq!(same, Change::default());
-        let moved = change(
-            &there,
-            &[cidr("203.0.113.9"), cidr("2001:db8::9")],
-            "laptop",
-            now,
-        );
-        let added: Vec<&str> = moved.add.iter().map(|r| r.cidr.as_str()).collect();
-        assert_eq!(added, ["203.0.113.9/32", "2001:db8::9/128"]);
-        assert_eq!(moved.remove, there[..1]);
-        let shared = change(&there, &[cidr("203.0.113.2")], "laptop", now);
-        assert!(
-            shared.add.is_empty(),
-            "another device's rule lets us in as well"
-        );
-    }
-
-    proptest! {
-        #[test]
-        fn a_devices_own_rule_is_known_again(device in "(?s).{1,40}", now in 0u64..4_000_000_000_000) {
-            let made = change(&[], &[cidr("203.0.113.1")], &device, now).add;
-            prop_assert!(made[0].description.len() <= 255);
-            let left = change(&made, &[cidr("203.0.113.2")], &device, now);
-            prop_assert_eq!(left.remove, made);
-        }
-    }
-}
+mod tests;

@@ -16,6 +16,27 @@ pub const LOGIN: &str = "remote:login";
 pub const PRICE: &str = "remote:price";
 pub const DEVICE: &str = "remote:device";
 pub const LAUNCHED: &str = "remote:launched";
+/// A workspace's name: on its volume and its snapshots, which have no [`SESSION`], so that nothing that is done to a
+/// session's own things is ever done to them; and on the instance that has it.
+pub const WORKSPACE: &str = "remote:workspace";
+/// On an instance: the volume that was there before it, and stays whatever becomes of it.
+pub const VOLUME: &str = "remote:volume";
+/// The session that has a workspace, or had it last.
+pub const HOLDER: &str = "remote:holder";
+/// When a session last had it.
+pub const USED_AT: &str = "remote:used-at";
+/// Bytes in use, as last seen.
+pub const USED: &str = "remote:used";
+/// `yes` on a volume that was made blank and has no file system yet.
+pub const BLANK: &str = "remote:blank";
+/// How many automatic snapshots of a workspace are kept.
+pub const KEEP: &str = "remote:keep";
+/// `yes` on a snapshot that was made by itself.
+pub const AUTOMATIC: &str = "remote:automatic";
+/// What a person wrote of a snapshot.
+pub const NOTE: &str = "remote:note";
+/// What the call that made a volume or a snapshot was known by: how it is found again where its answer was lost.
+pub const MADE_BY: &str = "remote:made-by";
 /// On the security group.
 pub const GROUP: &str = "remote:group";
 
@@ -79,6 +100,10 @@ pub struct Facts {
     /// The name of the device that made it.
     pub device: String,
     pub launched: Option<Millis>,
+    /// The workspace that is its work volume.
+    pub workspace: Option<String>,
+    /// The work volume that was there before its machine: whoever takes the machine back leaves it alone.
+    pub volume: Option<String>,
 }
 
 impl Facts {
@@ -95,6 +120,8 @@ impl Facts {
             microusd_per_hour: spec.price_microusd_per_hour,
             device: device.to_owned(),
             launched: Some(spec.created),
+            workspace: None,
+            volume: None,
         }
     }
 
@@ -114,6 +141,11 @@ impl Facts {
             (PRICE, self.microusd_per_hour.to_string()),
             (DEVICE, clean(&self.device)),
             (LAUNCHED, time(self.launched)),
+            (
+                WORKSPACE,
+                clean(self.workspace.as_deref().unwrap_or_default()),
+            ),
+            (VOLUME, clean(self.volume.as_deref().unwrap_or_default())),
         ]
         .into_iter()
         .filter(|(_, value)| !value.is_empty())
@@ -136,6 +168,8 @@ impl Facts {
             microusd_per_hour: text(PRICE).parse().unwrap_or(0),
             device: text(DEVICE),
             launched: time(LAUNCHED),
+            workspace: Some(text(WORKSPACE)).filter(|n| !n.is_empty()),
+            volume: Some(text(VOLUME)).filter(|n| !n.is_empty()),
         })
     }
 }
@@ -237,6 +271,8 @@ mod tests {
             microusd_per_hour: 96_000,
             device: "laptop".to_owned(),
             launched: Some(1_762_160_400_000),
+            workspace: Some("alpha".to_owned()),
+            volume: Some("vol-0abc".to_owned()),
         }
     }
 
@@ -250,6 +286,7 @@ mod tests {
         assert_eq!(again(&facts()), Some(facts()));
         let mut bare = facts();
         bare.name = None;
+        (bare.workspace, bare.volume) = (None, None);
         bare.deadline = None;
         bare.host_key = HostKey::Own(KEY.to_owned());
         assert_eq!(again(&bare), Some(bare));

@@ -1,7 +1,7 @@
 //! Ending machines: by name, or because their time is long up and nothing else has ended them.
 
 use super::Ec2;
-use super::found::{FoundInstance, Of};
+use super::found::{FoundInstance, Of, WORK_DEVICE};
 use super::tags::HostKey;
 use super::undo::DETACHED;
 use crate::model::{Millis, SessionId};
@@ -40,15 +40,22 @@ impl Ec2 {
             .iter()
             .filter(|i| i.state != MachineState::Gone)
             .collect();
-        let blank = |i: &&FoundInstance| matches!(i.facts.host_key, HostKey::Once(_));
+        // One that was given a volume which was there before is blank, and its volume is not.
+        let blank = |i: &&FoundInstance| {
+            matches!(i.facts.host_key, HostKey::Once(_)) && i.facts.volume.is_none()
+        };
         let discard = discard || (!alive.is_empty() && alive.iter().all(blank));
         let mut goes_along = true;
         for instance in &alive {
-            if discard {
-                let set = self
-                    .insist(|| self.calls.set_delete_on_termination(&instance.id, true))
-                    .await;
-                goes_along &= set.is_ok();
+            // Never of a workspace: it has another device's name.
+            if discard && instance.facts.volume.is_none() {
+                let goes = || {
+                    self.calls
+                        .set_delete_on_termination(&instance.id, WORK_DEVICE, true)
+                };
+                goes_along &= self.insist(goes).await.is_ok();
+            } else if discard {
+                goes_along = false;
             }
             let id = std::slice::from_ref(&instance.id);
             self.insist(|| self.calls.terminate_instances(id)).await?;
@@ -115,21 +122,9 @@ mod tests {
             state,
             launched: 0,
             rented: Some(Rented {
-                instance: "i-1".to_owned(),
-                instance_type: String::new(),
-                region: String::new(),
-                zone: String::new(),
-                spot: false,
-                name: None,
-                task: String::new(),
                 owner: owner.to_owned(),
                 deadline,
-                microusd_per_hour: 0,
-                volume: None,
-                volume_gib: 0,
-                login: None,
-                provisional: false,
-                ended: None,
+                ..Rented::sample()
             }),
         }
     }

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::Ec2;
 use super::boot::{died, root};
+use super::errors::{AwsClass, AwsError};
 use super::found::{FoundInstance, Of};
 use super::journal::Begun;
 use super::tags::{HOST_KEY, HostKey, clean};
@@ -18,25 +19,64 @@ use crate::provision::{MachineState, PinnedLogin, ProvisionError, Remote};
 /// Until a machine's sshd lets us in.
 const LOGIN: Duration = Duration::from_secs(300);
 /// Between two knocks at port 22.
-const KNOCK: Duration = Duration::from_millis(500);
+const KNOCK: Duration = Duration::from_millis(200);
 /// While knocking, whether the instance is still there is asked so often.
 const STILL_THERE: Duration = Duration::from_secs(10);
 /// How long a machine that this device made may not know it yet, as its users are made while sshd answers.
 const ACQUAINTANCE: Duration = Duration::from_secs(20);
 
+/// A machine whose key is its own, and the way to it.
+pub(super) struct Trusted {
+    pub login: PinnedLogin,
+    pub remote: Arc<dyn Remote>,
+    /// The key is new, and its tag does not say it yet.
+    untold: bool,
+}
+
 impl Ec2 {
-    /// A connection to a machine whose key is its own: the one-time key is changed by who comes first.
+    /// A connection to a machine whose key is its own, as its tag says.
     pub(super) async fn trusted(
         &self,
         found: &FoundInstance,
         begun: Option<&mut Begun>,
-    ) -> Result<(PinnedLogin, Arc<dyn Remote>), ProvisionError> {
-        let known = begun.as_ref().and_then(|b| b.host_key.clone());
-        if let HostKey::Own(_) = found.facts.host_key {
-            let login = self.login(found)?;
-            return Ok((login.clone(), self.knock(found, &login).await?));
+    ) -> Result<Trusted, ProvisionError> {
+        let trusted = self.acquainted(found, begun).await?;
+        self.publish(found, &trusted).await?;
+        Ok(trusted)
+    }
+
+    /// Writes a new key to the tag.
+    pub(super) async fn publish(
+        &self,
+        found: &FoundInstance,
+        trusted: &Trusted,
+    ) -> Result<(), ProvisionError> {
+        if !trusted.untold {
+            return Ok(());
         }
+        let ids = std::slice::from_ref(&found.id);
+        let key = HostKey::Own(trusted.login.host_key.clone());
+        let tag = [(HOST_KEY, key.to_tag())];
+        Ok(self.insist(|| self.calls.tag(ids, &tag)).await?)
+    }
+
+    /// As [`Ec2::trusted`], with the tag still to be written ([`Ec2::publish`]): the one-time key is changed by who
+    /// comes first.
+    pub(super) async fn acquainted(
+        &self,
+        found: &FoundInstance,
+        begun: Option<&mut Begun>,
+    ) -> Result<Trusted, ProvisionError> {
+        let known = begun.as_ref().and_then(|b| b.host_key.clone());
         let mut login = self.login(found)?;
+        if let HostKey::Own(_) = found.facts.host_key {
+            let remote = self.knock(found, &login).await?;
+            return Ok(Trusted {
+                login,
+                remote,
+                untold: false,
+            });
+        }
         let key = match known {
             // Changed before, and the tag was never written.
             Some(key) => key,
@@ -45,7 +85,10 @@ impl Ec2 {
                 // Whoever came first may have been cut off before the answer, which is in the console too.
                 Err(e @ ProvisionError::NoLogin { .. }) => {
                     match self.console_key(&found.id).await {
-                        Some(key) if key != login.host_key => key,
+                        Ok(Some(key)) if key != login.host_key => key,
+                        Err(why) if matches!(why.class, AwsClass::Permission { .. }) => {
+                            return Err(why.into());
+                        }
                         _ => return Err(e),
                     }
                 }
@@ -56,22 +99,25 @@ impl Ec2 {
             begun.host_key = Some(key.clone());
             self.journal.write(begun)?;
         }
-        login.host_key.clone_from(&key);
+        login.host_key = key;
         let remote = self.knock(found, &login).await?;
-        let ids = std::slice::from_ref(&found.id);
-        let tag = [(HOST_KEY, HostKey::Own(key).to_tag())];
-        self.insist(|| self.calls.tag(ids, &tag)).await?;
-        Ok((login, remote))
+        Ok(Trusted {
+            login,
+            remote,
+            untold: true,
+        })
     }
 
     /// The host key that a machine has told its console, which AWS passes on.
-    async fn console_key(&self, instance: &str) -> Option<String> {
+    async fn console_key(&self, instance: &str) -> Result<Option<String>, AwsError> {
         let call = self.calls.ec2.get_console_output().instance_id(instance);
-        let output = call.latest(true).send().await.ok()?;
-        let text = STANDARD.decode(output.output()?).ok()?;
+        let returned = call.latest(true).send().await;
+        let output = self.calls.told("ec2:GetConsoleOutput", returned).await?;
+        let text = STANDARD.decode(output.output().unwrap_or_default());
+        let text = text.unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
         let said = |l: &str| host_key(l.split_once("remote: host key ")?.1);
-        text.lines().rev().find_map(said)
+        Ok(text.lines().rev().find_map(said))
     }
 
     /// How to log in to an instance, as its tags say.
@@ -80,10 +126,13 @@ impl Ec2 {
             instance: found.id.clone(),
             why: why.to_owned(),
         };
-        let address = found.address.clone();
         let key = found.facts.host_key.line();
         Ok(PinnedLogin {
-            address: address.ok_or_else(|| damaged("it has no public address"))?,
+            address: found
+                .address()
+                .ok_or_else(|| damaged("it has no public address"))?
+                .to_owned(),
+            address6: found.address6.clone().filter(|_| found.address4.is_some()),
             port: 22,
             user: Some(found.facts.login.clone())
                 .filter(|u| !u.is_empty())

@@ -54,6 +54,7 @@ async fn a_binary_is_uploaded_once_and_only_when_it_runs() {
     let binaries = Binaries {
         given: Some(file.clone()),
         by_system: BTreeMap::new(),
+        shelf: Default::default(),
     };
     let remote: Arc<dyn Remote> = Arc::new(Here(home.path().join("it's data")));
     let uploads = std::sync::Mutex::new(0);
@@ -134,6 +135,7 @@ async fn an_upload_removes_old_binaries_that_no_session_needs() {
         let binaries = Binaries {
             given: Some(file),
             by_system: BTreeMap::new(),
+            shelf: Default::default(),
         };
         let host = SshHost::new(Arc::new(Here(data.clone())), binaries);
         host.binary(&|_| {}).await.expect("uploaded").to_owned()
@@ -164,6 +166,94 @@ async fn an_upload_removes_old_binaries_that_no_session_needs() {
     assert_eq!(present(), want);
     program.kill().expect("killed");
     program.wait().expect("reaped");
+}
+
+/// A line that is cut after so many bytes of an upload, once.
+struct Cut {
+    here: Here,
+    after: Mutex<Option<usize>>,
+    /// How much of each upload was sent.
+    sent: Mutex<Vec<usize>>,
+}
+
+impl Remote for Cut {
+    fn run<'a>(
+        &'a self,
+        command: &'a str,
+        mut stdin: Box<dyn AsyncRead + Send + Unpin>,
+    ) -> BoxFuture<'a, std::io::Result<Ran>> {
+        Box::pin(async move {
+            let mut bytes = Vec::new();
+            stdin.read_to_end(&mut bytes).await?;
+            let mut cut = None;
+            if command.contains(" tee ") {
+                cut = self.after.lock().expect("not poisoned").take();
+                self.sent.lock().expect("not poisoned").push(bytes.len());
+            }
+            bytes.truncate(cut.unwrap_or(usize::MAX));
+            let ran = self
+                .here
+                .run(command, Box::new(std::io::Cursor::new(bytes)));
+            let ran = ran.await?;
+            match cut {
+                Some(_) => Err(std::io::ErrorKind::ConnectionReset.into()),
+                None => Ok(ran),
+            }
+        })
+    }
+
+    fn again(&self) -> BoxFuture<'_, std::io::Result<()>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn destination(&self) -> &str {
+        "here"
+    }
+}
+
+#[tokio::test]
+async fn what_has_arrived_of_an_upload_is_not_sent_again() {
+    let home = tempfile::tempdir().expect("a directory");
+    let bin = home.path().join("remote/bin");
+    let file = home.path().join("program");
+    let noise: String = (0..20_000_u32)
+        .map(|n| format!("# {:x}\n", n.wrapping_mul(2_654_435_761)))
+        .collect();
+    std::fs::write(&file, format!("#!/bin/sh\nexit 0\n{noise}")).expect("written");
+    let binaries = Binaries {
+        given: Some(file.clone()),
+        ..Binaries::default()
+    };
+    let bring = async |cut: Option<usize>| {
+        let line = Arc::new(Cut {
+            here: Here(home.path().into()),
+            after: Mutex::new(cut),
+            sent: Mutex::default(),
+        });
+        let host = SshHost::new(line.clone(), binaries.clone());
+        let path = host.binary(&|_| {}).await.expect("uploaded").to_owned();
+        assert_eq!(
+            std::fs::read(&path).expect("there"),
+            std::fs::read(&file).expect("here")
+        );
+        assert_eq!(std::fs::read_dir(&bin).expect("there").count(), 1);
+        let sent = line.sent.lock().expect("not poisoned").clone();
+        (path, sent)
+    };
+    let (path, sent) = bring(Some(20_000)).await;
+    let [whole, rest] = sent[..] else {
+        panic!("{sent:?}");
+    };
+    assert!(whole > 40_000 && rest == whole - 20_000, "{sent:?}");
+
+    // A power cut left half of it, and of an upload something else.
+    std::fs::write(&path, "#!/bin/sh\nex").expect("written");
+    let packed = binaries.ready(&file).await.expect("read");
+    let mark = packed.packed(true).await.expect("packed").mark;
+    std::fs::write(bin.join(format!(".{mark}.part.1")), "noise").expect("written");
+    let (_, sent) = bring(None).await;
+    assert_eq!(sent, [whole - 5, whole], "seen, and begun anew");
+    assert_eq!(bring(None).await.1, [0; 0], "all is there");
 }
 
 fn put_back(path: &std::path::Path, by: std::time::Duration) {
