@@ -8,13 +8,14 @@ use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
-use super::agent::{self, Command};
+use super::agent::{self, Answered, Command};
 use super::fitting::fit;
 use super::hub::{Hub, Order};
 use super::logs::{self, Range};
 use super::server::{Access, closed};
-use super::{upgrade, wrapup};
-use crate::model::{AgentSpec, AgentState, Millis, now_ms};
+use super::settle::settle;
+use super::{lenders, setup, upgrade, wrapup};
+use crate::model::{AgentSpec, AgentState, Millis, Money, now_ms};
 use crate::proto::{
     Conn, ErrorCode, Event, FrameError, Op, Outcome, Reply, Request, Sender, ToClient, ToHost,
     WireError,
@@ -111,15 +112,20 @@ fn queue<S: AsyncWrite>(
 }
 
 async fn answer(hub: Arc<Hub>, access: Access, id: u32, op: Op, out: mpsc::Sender<ToClient>) {
-    let watching = matches!(op, Op::Watch);
+    let (watching, lending) = (matches!(op, Op::Watch), matches!(op, Op::LendSshAgent));
     let outcome = match perform(&hub, access, id, op, &out).await {
         Ok(outcome) => outcome,
         Err(error) => Outcome::Failed { error },
     };
     let failed = matches!(outcome, Outcome::Failed { .. });
     let reply = ToClient::Reply(Reply { id, outcome });
-    if out.send(reply).await.is_ok() && watching && !failed {
+    if out.send(reply).await.is_err() || failed {
+        return;
+    }
+    if watching {
         watch_status(&hub, &out).await;
+    } else if lending {
+        lenders::lend(&hub, &out).await;
     }
 }
 
@@ -194,6 +200,10 @@ async fn perform(
             hub.extend(deadline);
             Ok(Outcome::Done)
         }
+        Op::Budget { microusd } => {
+            hub.set_budget(Money::micros(microusd))?;
+            Ok(Outcome::Done)
+        }
         Op::Rename { name } => {
             hub.rename(&super::state::clean(&name).unwrap_or_default());
             Ok(Outcome::Done)
@@ -210,22 +220,60 @@ async fn perform(
             offset,
             tail,
             follow,
+            check,
         } => {
-            let Some(written) = hub.written(agent) else {
-                return hub.agent(agent).map(|_| Outcome::Done);
-            };
+            let (dir, written) = setup::log(hub, agent, check)?;
             hub.seen();
             let range = Range {
                 offset,
                 tail,
                 follow,
             };
-            logs::stream(hub.dir.agent(agent), range, id, written, out).await?;
+            logs::stream(dir, range, id, written, out).await?;
+            Ok(Outcome::Done)
+        }
+        Op::Setup { agent, command } => {
+            setup::run(hub, &agent, &command, id, out).await?;
             Ok(Outcome::Done)
         }
         Op::Screen { agent } => Ok(Outcome::Text {
             lines: ask(hub, agent, |done| Command::Screen { done }).await?,
         }),
+        Op::Question { agent } => {
+            let question = ask(hub, agent, |done| Command::Question { done }).await?;
+            Ok(Outcome::Question { question })
+        }
+        Op::Answer {
+            agent,
+            hash,
+            text,
+            keys,
+            watch,
+        } => {
+            let keys = keys.into_iter().map(|k| k.0).collect();
+            let answer = |done| Command::Answer {
+                hash,
+                text,
+                keys,
+                watch,
+                done,
+            };
+            Ok(match ask(hub, agent, answer).await?? {
+                Answered::Typed => Outcome::Done,
+                Answered::Another(question) => Outcome::Question { question },
+                Answered::Untaken(question) => Outcome::Untaken { question },
+            })
+        }
+        Op::Tell { rules } => {
+            hub.set_rules(rules)?;
+            Ok(Outcome::Done)
+        }
+        // What is asked of it comes once this is answered.
+        Op::LendSshAgent => Ok(Outcome::Done),
+        Op::SshAgentReply { conn, message } => {
+            hub.lenders.answered(conn, &message);
+            Ok(Outcome::Done)
+        }
         Op::Upgrade { path } => {
             let version = upgrade::verify(hub, &path).await?;
             let (done, wait) = oneshot::channel();
@@ -255,6 +303,23 @@ async fn perform(
                 .last_notice()
                 .map_or(Outcome::Done, |line| Outcome::Text { lines: vec![line] }))
         }
+        Op::Events { since } => {
+            let (events, now) = hub.events(since);
+            Ok(Outcome::Events { events, now })
+        }
+        Op::Secrets { secrets } => hub.take_secrets(secrets).map(|()| Outcome::Done),
+        Op::MissingSecrets => Ok(Outcome::Text {
+            lines: hub.missing_secrets(),
+        }),
+        Op::GitCredential { agent, host } => {
+            // Who may start agents knows what they are given; nobody else is told a value.
+            if access == Access::Owner {
+                let why = "a credential is given to an agent's git alone";
+                return Err(WireError::new(ErrorCode::NotAllowed, why));
+            }
+            let password = hub.git_secret(agent, &host)?;
+            Ok(Outcome::Credential { password })
+        }
         Op::Unknown => Err(WireError::new(
             ErrorCode::Unsupported,
             format!(
@@ -266,14 +331,18 @@ async fn perform(
     }
 }
 
-/// An agent says nothing but how it is, and that of itself alone.
+/// An agent says how it is, and its git asks for its own credentials: of itself alone, and the latter only where it
+/// is known who asks.
 fn may_say(speaker: Option<u32>, op: &Op) -> Result<(), WireError> {
     let why = match (speaker, op) {
-        (Some(own), Op::Notify { agent, .. }) if own != *agent => {
+        (Some(own), Op::Notify { agent, .. } | Op::GitCredential { agent, .. })
+            if own != *agent =>
+        {
             format!("agent {own} cannot speak as agent {agent}")
         }
-        (_, Op::Notify { .. }) => return Ok(()),
-        _ => "agents' socket takes only `notify`".to_owned(),
+        (None, Op::GitCredential { .. }) => "which agent's git asks is not to be seen".to_owned(),
+        (_, Op::Notify { .. } | Op::GitCredential { .. }) => return Ok(()),
+        _ => "agents' socket takes only `notify` and `git_credential`".to_owned(),
     };
     Err(WireError::new(ErrorCode::NotAllowed, why))
 }
@@ -310,8 +379,13 @@ async fn spawn(hub: &Arc<Hub>, mut spec: AgentSpec) -> Result<Outcome, WireError
             "there is no command to run",
         ));
     }
+    settle(hub, &mut spec).await;
     hub.reserve(&mut spec)?;
     let number = spec.number;
+    // At once: clients on this machine read it there. What cannot be written now is tried again.
+    if let Err(e) = hub.save_spec() {
+        tracing::warn!("session.json cannot be written: {e}");
+    }
     agent::start(hub, spec).await;
     let status = hub
         .agent_status(number)

@@ -3,9 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{AgentState, End, EndKind, Ended, Ends, Millis};
+use crate::cost::budget::Meter;
+use crate::model::{AgentState, End, EndKind, Ended, Ends, Millis, Money};
 
 const MINUTE: Millis = 60_000;
+/// A session without agents waits for what its creator brings, a repository over a slow line say, but not for good.
+const NOTHING: Millis = 60 * MINUTE;
 /// How long before a deadline people are told.
 const WARNINGS: [Millis; 2] = [10 * MINUTE, 2 * MINUTE];
 
@@ -17,6 +20,10 @@ pub struct AgentFacts {
     pub since: Millis,
     /// Its last output, CPU use or input.
     pub activity: Millis,
+    /// Its work is being checked, or is about to be.
+    pub checking: bool,
+    /// When its last check was over.
+    pub checked: Option<Millis>,
 }
 
 /// What a session may cost. Spend is counted from the session's creation, by time, a minute at least.
@@ -30,14 +37,14 @@ pub struct Budget {
 impl Budget {
     /// When it is used up; never where nothing costs.
     pub fn used_up(self) -> Option<Millis> {
-        const HOUR: u128 = 3_600_000;
-        let rate = u128::from(self.microusd_per_hour);
-        (rate > 0).then_some(())?;
-        let lasts = u128::from(self.microusd) * HOUR / rate;
+        let meter = Meter::new(self.created, Money::micros(self.microusd_per_hour));
+        (self.microusd_per_hour > 0).then_some(())?;
+        let at = meter
+            .used_up(Money::micros(self.microusd))
+            .unwrap_or(Millis::MAX);
         // The first minute is paid for whatever comes after.
-        let lasts = if lasts < u128::from(MINUTE) { 0 } else { lasts };
-        let lasts = u64::try_from(lasts).unwrap_or(u64::MAX);
-        Some(self.created.saturating_add(lasts))
+        let lasts = at.saturating_sub(self.created);
+        Some(if lasts < MINUTE { self.created } else { at })
     }
 }
 
@@ -67,10 +74,22 @@ pub fn coming(f: &Facts<'_>) -> Vec<End> {
     if let Some(at) = f.budget.and_then(Budget::used_up) {
         add(EndKind::Budget, at, "its budget is used up".to_owned());
     }
+    if !f.ends.keep && f.agents.is_empty() {
+        let at = f.started.saturating_add(NOTHING);
+        add(
+            EndKind::Idle,
+            at,
+            "no agent was ever started in it".to_owned(),
+        );
+    }
     if !f.ends.keep && !f.agents.is_empty() {
         let over = f.agents.iter().all(|a| a.state.is_over());
+        // The work is not over while it is checked.
+        let checking = f.agents.iter().any(|a| a.checking);
+        let checked = f.agents.iter().filter_map(|a| a.checked).max().unwrap_or(0);
         let last_change = f.agents.iter().map(|a| a.since).max().unwrap_or(f.started);
-        if over && f.ends_with_agents {
+        let last_change = last_change.max(checked);
+        if over && f.ends_with_agents && !checking {
             let why = match f.agents {
                 [only] => format!("its agent has {}", phrase(only.state)),
                 _ => "all its agents have exited".to_owned(),
@@ -81,6 +100,7 @@ pub fn coming(f: &Facts<'_>) -> Vec<End> {
             |s: AgentState| s.is_over() || matches!(s, AgentState::Done | AgentState::Error);
         if let (Some(linger), Some(detached)) = (f.ends.linger_ms, f.detached)
             && f.agents.iter().all(|a| at_rest(a.state))
+            && !checking
         {
             add(
                 EndKind::Over,
@@ -92,8 +112,10 @@ pub fn coming(f: &Facts<'_>) -> Vec<End> {
             |s: AgentState| at_rest(s) || matches!(s, AgentState::Idle | AgentState::Unknown);
         if let (Some(idle), Some(detached)) = (f.ends.idle_ms, f.detached)
             && f.agents.iter().all(|a| quiet(a.state))
+            && !checking
         {
             let activity = f.agents.iter().map(|a| a.activity).max().unwrap_or(0);
+            let activity = activity.max(checked);
             add(
                 EndKind::Idle,
                 activity.max(detached).max(f.started).saturating_add(idle),
@@ -131,8 +153,11 @@ fn phrase(state: AgentState) -> String {
 /// What is to be done about the ends now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
-    /// Tell whoever is attached, and the agents' hooks.
-    Warn(String),
+    /// Tell whoever is attached, and the agents' hooks; `news`, if it is more than a question says by itself.
+    Warn {
+        text: String,
+        news: bool,
+    },
     End(Ended),
 }
 
@@ -164,11 +189,14 @@ impl Watch {
             };
             let key = (end.kind, end.at, nearest);
             if !self.warned.contains(&key) {
-                effects.push(Effect::Warn(format!(
-                    "this session ends in {}: {}",
-                    roughly(end.at.saturating_sub(f.now)),
-                    end.why
-                )));
+                effects.push(Effect::Warn {
+                    text: format!(
+                        "this session ends in {}: {}",
+                        roughly(end.at.saturating_sub(f.now)),
+                        end.why
+                    ),
+                    news: end.kind != EndKind::Unanswered || marks.iter().any(|m| *m > nearest),
+                });
             }
             current.insert(key);
         }

@@ -2,9 +2,10 @@
 //! the terminal or session that happened to start the host.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::model::SessionId;
+use super::hub::Hub;
+use crate::model::{AgentSpec, SessionId};
 
 /// Variables that describe the starter's terminal or connection: wrong inside an agent's.
 const NOT_OURS: &[&str] = &[
@@ -34,6 +35,9 @@ const NOT_OURS: &[&str] = &[
     "WINDOWID",
     "_",
 ];
+
+/// By which programs find an SSH agent.
+const SSH_AUTH_SOCK: &str = "SSH_AUTH_SOCK";
 
 /// What every program in a session gets, made from the host's variables.
 pub fn base(host: impl IntoIterator<Item = (String, String)>) -> BTreeMap<String, String> {
@@ -69,7 +73,30 @@ pub fn agent(
     mark("REMOTE_SESSION", session.to_string());
     mark("REMOTE_AGENT", number.to_string());
     mark("REMOTE_AGENT_SOCKET", agent_socket.display().to_string());
+    mark("REMOTE_BINARY", binary(agent_socket).display().to_string());
     env
+}
+
+/// One agent's, with the SSH agent that is lent where it is to see that one: where it was asked for, and on a rented
+/// machine, which has no other.
+pub fn of_agent(hub: &Hub, spec: &AgentSpec) -> BTreeMap<String, String> {
+    let mut env = agent(&hub.env, &spec.env, &hub.id, spec.number, &hub.agent_socket);
+    let lent = spec.forward_agent || hub.rented.is_some();
+    if lent && !spec.env.contains_key(SSH_AUTH_SOCK) {
+        let socket = ssh_agent(&hub.agent_socket).display().to_string();
+        env.insert(SSH_AUTH_SOCK.to_owned(), socket);
+    }
+    env
+}
+
+/// Where the SSH agent is that clients lend: programs keep the path for as long as they live, so it is always the same.
+pub fn ssh_agent(agent_socket: &Path) -> PathBuf {
+    agent_socket.with_file_name("ssh.sock")
+}
+
+/// Where agents' hooks find `remote`: a link beside their socket, which stays when the host's binary is replaced.
+pub fn binary(agent_socket: &Path) -> PathBuf {
+    agent_socket.with_file_name("remote")
 }
 
 /// The host's own variables; those that are not UTF-8 are left out.
@@ -115,5 +142,6 @@ mod tests {
             ("dumb", "2")
         );
         assert_eq!(env["REMOTE_SESSION"], "session-abc234");
+        assert_eq!(env["REMOTE_BINARY"], "/s/remote");
     }
 }

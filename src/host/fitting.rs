@@ -34,6 +34,8 @@ fn shorten(status: &mut SessionStatus, most: usize) {
         resume,
         env,
         task,
+        check,
+        push,
         ..
     } in &mut status.spec.agents
     {
@@ -41,6 +43,12 @@ fn shorten(status: &mut SessionStatus, most: usize) {
         resume.clear();
         clip_all(argv, most);
         *task = clip(task, most);
+        if let Some(check) = check {
+            check.command = clip(&check.command, most);
+        }
+        if let Some(push) = push {
+            *push = clip(push, most);
+        }
     }
     for agent in &mut status.agents {
         clip_all(&mut agent.argv, most);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::net::UnixStream;
 use tokio::sync::oneshot;
 
+use super::hook;
 use crate::error::{Context, Error, Result};
 use crate::model::{AgentState, BlockedOn};
 use crate::proto::{Conn, Op, Outcome, Request, ToClient, ToHost};
@@ -28,6 +29,8 @@ pub struct Notification {
     pub progress: Option<u8>,
     /// Read the hook's JSON from standard input.
     pub hook: bool,
+    /// The hook's JSON itself.
+    pub json: Option<String>,
 }
 
 /// Where the host listens for this agent; from the environment that the host gave it.
@@ -78,25 +81,6 @@ fn parse_state(word: &str, on: Option<&str>) -> Result<AgentState> {
     })
 }
 
-/// What a hook's JSON says by itself: the events that Claude Code names. `None` for those that say nothing
-/// of the state.
-fn from_hook(json: &serde_json::Value) -> Option<(AgentState, Option<String>)> {
-    let text = |name: &str| json.get(name).and_then(|v| v.as_str()).map(str::to_owned);
-    let tool = text("tool_name");
-    Some(match text("hook_event_name")?.as_str() {
-        "SessionStart" => (AgentState::Idle, None),
-        "UserPromptSubmit" | "PreToolUse" | "PostToolUse" => (AgentState::Working, tool),
-        "PermissionRequest" => (
-            AgentState::Blocked {
-                on: BlockedOn::Permission,
-            },
-            tool,
-        ),
-        "Stop" => (AgentState::Done, None),
-        _ => return None,
-    })
-}
-
 /// The first JSON value of standard input: its end is not waited for, for an agent may leave it open. `None`
 /// where none came in time.
 async fn read_hook(
@@ -117,7 +101,7 @@ fn resolve(
     n: &Notification,
     json: Option<serde_json::Value>,
 ) -> Result<Option<(AgentState, Option<String>)>> {
-    let known = json.as_ref().and_then(from_hook);
+    let known = json.as_ref().and_then(hook::read);
     let own = json
         .as_ref()
         .and_then(|j| j.get("message"))
@@ -129,7 +113,7 @@ fn resolve(
             known.and_then(|(_, message)| message),
         )),
         (None, Some(known)) => Some(known),
-        (None, None) if n.hook => None,
+        (None, None) if n.hook || n.json.is_some() => None,
         (None, None) => {
             return Err(Error::user(
                 "say what to notify of: --state, or --hook with JSON on stdin",
@@ -144,10 +128,10 @@ fn resolve(
 /// # Errors
 /// A wrong state, no host, or its refusal.
 pub async fn send(place: &Place, notification: &Notification) -> Result<Vec<String>> {
-    let hook = if notification.hook {
-        read_hook(std::io::stdin(), HOOK_LIMIT).await
-    } else {
-        None
+    let hook = match &notification.json {
+        Some(json) => serde_json::from_str(json).ok(),
+        None if notification.hook => read_hook(std::io::stdin(), HOOK_LIMIT).await,
+        None => None,
     };
     let Some((state, message)) = resolve(notification, hook)? else {
         return Ok(Vec::new());
@@ -158,12 +142,23 @@ pub async fn send(place: &Place, notification: &Notification) -> Result<Vec<Stri
         message,
         progress: notification.progress,
     };
+    match ask(place, op).await? {
+        Outcome::Text { lines } => Ok(lines),
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// Asks the host by way of agent.sock.
+///
+/// # Errors
+/// No host, or its refusal.
+pub async fn ask(place: &Place, op: Op) -> Result<Outcome> {
     tokio::time::timeout(LIMIT, tell(place, op))
         .await
         .map_err(|_| Error::connection("the session's host does not answer"))?
 }
 
-async fn tell(place: &Place, op: Op) -> Result<Vec<String>> {
+async fn tell(place: &Place, op: Op) -> Result<Outcome> {
     let gone = format!("no host listens on {}", place.socket.display());
     let stream = UnixStream::connect(&place.socket).await.context(gone)?;
     let mut conn = Conn::<_, ToClient, ToHost>::client(stream, "agent")
@@ -178,8 +173,7 @@ async fn tell(place: &Place, op: Op) -> Result<Vec<String>> {
             Some(ToClient::Reply(reply)) => {
                 return match reply.outcome {
                     Outcome::Failed { error } => Err(error.into()),
-                    Outcome::Text { lines } => Ok(lines),
-                    _ => Ok(Vec::new()),
+                    outcome => Ok(outcome),
                 };
             }
             Some(_) => {}

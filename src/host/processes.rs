@@ -19,6 +19,34 @@ pub struct Process {
     pub ticks: u64,
 }
 
+/// The CPU time that a process group has used so far, where each of its processes waits for something: none would
+/// go on if it had a CPU. `None` where one would, or where that cannot be told.
+pub fn asleep(group: u32) -> Option<u64> {
+    let mut ticks: Option<u64> = None;
+    for entry in fs::read_dir("/proc").ok()?.flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|n| n.parse().ok()) else {
+            continue;
+        };
+        let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else {
+            continue;
+        };
+        let Some((_, rest)) = stat.rsplit_once(')') else {
+            continue;
+        };
+        let mut fields = rest.split_ascii_whitespace();
+        let state = fields.next();
+        if fields.nth(1).and_then(|g| g.parse().ok()) != Some(group) {
+            continue;
+        }
+        if state != Some("S") {
+            return None;
+        }
+        let used = parse(pid, &stat)?.ticks;
+        ticks = Some(ticks.unwrap_or(0).saturating_add(used));
+    }
+    ticks
+}
+
 /// All processes; empty where there is no /proc.
 pub fn all() -> Vec<Process> {
     let Ok(entries) = fs::read_dir("/proc") else {
@@ -132,6 +160,35 @@ mod tests {
     fn this_process_is_found() {
         let me = std::process::id();
         assert!(all().iter().any(|p| p.pid == me && !p.zombie));
+    }
+
+    #[test]
+    fn a_group_that_is_at_work_is_not_asleep() {
+        let group = |script: &str| {
+            std::os::unix::process::CommandExt::process_group(
+                std::process::Command::new("sh").args(["-c", script]),
+                0,
+            )
+            .spawn()
+            .expect("sh")
+        };
+        let mut waits = group("sleep 600 & wait");
+        let mut works = group("while :; do :; done");
+        let begun = std::time::Instant::now();
+        while asleep(waits.id()).is_none() {
+            assert!(begun.elapsed().as_secs() < 30, "it sleeps");
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        assert_eq!(asleep(works.id()), None);
+        for child in [&mut waits, &mut works] {
+            let pid = i32::try_from(child.id())
+                .ok()
+                .and_then(rustix::process::Pid::from_raw);
+            let pid = pid.expect("a group");
+            rustix::process::kill_process_group(pid, rustix::process::Signal::KILL).expect("ended");
+            child.wait().expect("reaped");
+            assert_eq!(asleep(child.id()), None);
+        }
     }
 
     #[test]

@@ -7,7 +7,6 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::process::Command;
@@ -35,7 +34,6 @@ pub struct Rented {
     agent: Account,
     setpriv: PathBuf,
     cgroups: Option<Cgroups>,
-    handed_over: AtomicBool,
 }
 
 impl Rented {
@@ -60,7 +58,6 @@ impl Rented {
             agent: Account::named(&machine.agent)?,
             setpriv,
             cgroups: Cgroups::make(session.as_str()),
-            handed_over: AtomicBool::new(false),
         }))
     }
 
@@ -98,11 +95,16 @@ impl Rented {
         }
         let cgroup = self.cgroups.as_ref().and_then(|c| c.agent(number));
         let cgroup = cgroup.map_or_else(String::new, |c| c.display().to_string());
+        Ok(self.line(argv, &cgroup))
+    }
+
+    /// As [`Rented::argv`], in the host's own cgroup: what it runs for the person, as nobody more than agents are.
+    pub fn line(&self, argv: &[String], cgroup: &str) -> Vec<String> {
         let mut line: Vec<String> = [
             "/bin/sh",
             "-c",
             BECOME,
-            &cgroup,
+            cgroup,
             &self.setpriv.display().to_string(),
             &self.agent.uid.to_string(),
             &self.agent.gid.to_string(),
@@ -110,7 +112,7 @@ impl Rented {
         .map(str::to_owned)
         .to_vec();
         line.extend_from_slice(argv);
-        Ok(line)
+        line
     }
 
     pub fn cgroups(&self) -> Option<&Cgroups> {
@@ -141,9 +143,12 @@ impl Rented {
     ///
     /// # Errors
     /// The file system's.
-    pub fn give(&self, socket: &Path, agent_socket: &Path) -> io::Result<()> {
-        std::os::unix::fs::chown(socket, Some(self.login.uid), Some(self.login.gid))?;
-        std::os::unix::fs::chown(agent_socket, Some(self.agent.uid), Some(self.agent.gid))
+    pub fn give(&self, socket: &Path, agents: [&Path; 2]) -> io::Result<()> {
+        let give = |socket: &Path, to: &Account| {
+            std::os::unix::fs::chown(socket, Some(to.uid), Some(to.gid))
+        };
+        give(socket, &self.login)?;
+        agents.into_iter().try_for_each(|s| give(s, &self.agent))
     }
 
     /// Who may speak on host.sock, and who on agent.sock.
@@ -160,14 +165,12 @@ impl Rented {
             .await
     }
 
-    /// A client has come: the machine does not end for want of one.
-    pub async fn handed_over(&self) {
-        if self.handed_over.swap(true, Ordering::Relaxed) {
-            return;
-        }
-        if let Err(why) = self.root(&["handed-over"]).await {
-            tracing::warn!("the machine was not told that a client has come: {why}");
-            self.handed_over.store(false, Ordering::Relaxed);
+    /// From here on the session wraps up: `remote-root`, should it be the one that ends the machine, then waits for as
+    /// long as that may take.
+    pub fn begins_to_end(&self, session: &SessionId) {
+        let mark = MachineFile::sockets().join(session.as_str()).join("ending");
+        if let Err(e) = std::fs::write(&mark, "") {
+            tracing::warn!("{}: {e}", mark.display());
         }
     }
 

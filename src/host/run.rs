@@ -15,10 +15,14 @@ use super::lock::{self, Lock};
 use super::rented::Rented;
 use super::server::{Access, accept, bind};
 use super::startup::{self, Signals};
-use super::{agent, embedded, environment, files, logfile, strays, upgrade, wrapup};
+use super::teller::Teller;
+use super::{
+    agent, checks, embedded, environment, files, handed, leftovers, lent, logfile, push, strays,
+    upgrade, volume, wrapup,
+};
 use crate::config::SessionDir;
 use crate::error::{Context, Result};
-use crate::model::{EndKind, Ended, HostEndpoint, SessionSpec, SessionStatus, now_ms};
+use crate::model::{EndKind, Ended, HostEndpoint, NewsKind, SessionSpec, SessionStatus, now_ms};
 use crate::provision::{Survives, write_whole};
 
 /// Between two writes of last.json.
@@ -50,9 +54,15 @@ struct Host {
     closing: watch::Sender<bool>,
     /// Ends when the last stream has ended.
     alive: mpsc::Receiver<()>,
-    sockets: [PathBuf; 2],
+    /// And the link among them.
+    sockets: [PathBuf; 4],
     /// EC2 takes the machine away.
     notices: mpsc::Receiver<Notice>,
+    /// The work volume is gone, and why.
+    lost: mpsc::Receiver<String>,
+    teller: Teller,
+    /// An earlier binary of this process has told what is due now.
+    upgraded: bool,
 }
 
 /// What made the main loop end.
@@ -70,7 +80,7 @@ pub async fn run(dir: SessionDir, options: RunOptions) -> Result<()> {
     if options.detach {
         startup::detach();
     }
-    let handed = options.handover.as_deref().map(upgrade::load).transpose()?;
+    let handed = options.handover.as_deref().map(handed::read).transpose()?;
     let lock = match &handed {
         Some(state) => Lock::adopt(state.lock)?,
         None => Lock::take(&dir)?,
@@ -130,17 +140,36 @@ async fn start(
     let signals = Signals::new(&hub).context("the host's signals")?;
     let bound = |path: &PathBuf| bind(path).context(format!("no socket at {}", path.display()));
     let (owner, agents_own) = (bound(&socket)?, bound(&agent_socket)?);
+    let lent_socket = environment::ssh_agent(&agent_socket);
+    let lent = bound(&lent_socket)?;
+    // Before any agent runs, whose hooks may want it at once.
+    let link = startup::link_binary(&agent_socket);
     if let Some(rented) = &hub.rented {
-        let given = rented.give(&socket, &agent_socket);
+        let given = rented.give(&socket, [&agent_socket, &lent_socket]);
         given.context("the sockets cannot be given to their users")?;
     }
 
     let old_port = handed.as_ref().and_then(|h| h.port);
-    let mut handed = handed.map(|h| h.agents).unwrap_or_default();
+    if let Some(last) = &last {
+        hub.go_on(&last.news);
+    }
+    if let Some(rules) = handed.as_ref().and_then(|h| h.rules) {
+        hub.take_rules(rules);
+    }
+    let mut handed = match handed {
+        Some(state) => {
+            hub.take_turns(state.turns);
+            hub.adopt_secrets(state.secrets);
+            state.agents
+        }
+        None => Vec::new(),
+    };
     if upgraded {
         let known: Vec<u32> = handed.iter().filter_map(|h| h.pid).collect();
         tokio::spawn(strays::end(hub.clone(), strays::find(&known)));
     }
+    let earlier = last.iter().flat_map(|l| &l.agents);
+    earlier.for_each(|a| hub.recall_push(a));
     for spec in agents {
         let number = spec.number;
         match handed.iter().position(|h| h.number == number) {
@@ -161,6 +190,8 @@ async fn start(
     }
 
     let closing = watch::Sender::new(false);
+    tokio::spawn(checks::attend(hub.clone(), closing.subscribe()));
+    tokio::spawn(push::attend(hub.clone(), closing.subscribe()));
     let ssh = if provider == "local" {
         let started = embedded::start(&hub, &dir, socket.clone(), old_port, closing.subscribe());
         Some(started.await?)
@@ -182,6 +213,9 @@ async fn start(
             count.clone(),
         ));
     }
+    let teller = Teller::start(&hub);
+    let lost = volume::watch(&hub);
+    tokio::spawn(lent::accept(lent, hub.clone(), closing.subscribe()));
     let port = ssh.as_ref().map(|s| s.port);
     let endpoint = HostEndpoint {
         pid: std::process::id(),
@@ -213,8 +247,11 @@ async fn start(
         orders,
         closing,
         alive,
-        sockets: [socket, agent_socket],
+        sockets: [socket, agent_socket, lent_socket, link],
         notices: watch_metadata(metadata),
+        lost,
+        teller,
+        upgraded,
     };
     Ok((host, signals))
 }
@@ -241,15 +278,19 @@ impl Host {
         let mut watch = ends::Watch::default();
         let mut changes = self.hub.changes();
         let mut saved = Instant::now();
-        let mut unsaved = false;
+        // What has changed since the first status was written, before anybody watched, is in no news.
+        let mut unsaved = true;
         let mut cpu = Cpu::new();
         loop {
             let now = now_ms();
             for effect in self.hub.judge(now, |facts| watch.due(facts)) {
                 match effect {
-                    Effect::Warn(text) => {
+                    Effect::Warn { text, news } => {
                         tracing::info!("{text}");
                         self.hub.notice(&text);
+                        if news && !self.upgraded {
+                            self.hub.say(NewsKind::Ending, &text);
+                        }
                     }
                     Effect::End(ended) => {
                         return End {
@@ -259,6 +300,7 @@ impl Host {
                     }
                 }
             }
+            self.upgraded = false;
             if unsaved && saved.elapsed() >= SAVE_INTERVAL {
                 self.save();
                 (saved, unsaved) = (Instant::now(), false);
@@ -287,16 +329,25 @@ impl Host {
                     }
                 },
                 name = signals.asked_to_end() => {
-                    return interrupted(format!("its host was told to end ({name})"));
+                    return self.interrupted(format!("its host was told to end ({name})"));
                 }
                 Some(notice) = self.notices.recv() => {
                     let clean = |text: &str| super::state::clean(text).unwrap_or_default();
                     let (action, time) = (clean(&notice.action), clean(&notice.time));
-                    return interrupted(format!("EC2 takes the machine back ({action} at {time})"));
+                    return self.interrupted(format!("EC2 takes the machine back ({action} at {time})"));
+                }
+                Some(why) = self.lost.recv() => {
+                    self.hub.warn(why.clone());
+                    return self.interrupted(why);
                 }
                 () = sleep_until(wake) => cpu.look(&self.hub).await,
             }
         }
+    }
+
+    fn interrupted(&self, why: String) -> End {
+        self.hub.say(NewsKind::Interrupted, &why);
+        interrupted(why)
     }
 
     /// Writes what changed; what cannot be written is written the next time.
@@ -304,6 +355,10 @@ impl Host {
         if let Err(e) = self.hub.save_spec() {
             self.hub
                 .warn(format!("session.json cannot be written: {e}"));
+        }
+        if let Err(e) = self.hub.save_events() {
+            self.hub
+                .warn(format!("events.jsonl cannot be written: {e}"));
         }
         let status = self.hub.status(now_ms());
         let written = if status.ended.is_some() {
@@ -320,6 +375,9 @@ impl Host {
     async fn wrap_up(mut self, mut end: End) {
         tracing::info!("{} ends: {}", self.hub.id, end.ended.why);
         self.hub.set_ending();
+        if let Some(rented) = &self.hub.rented {
+            rented.begins_to_end(&self.hub.id);
+        }
         let targets = self.hub.all_targets();
         let mut ending = std::pin::pin!(wrapup::end(&self.hub, &targets, wrapup::GRACE));
         let left = loop {
@@ -344,8 +402,25 @@ impl Host {
             }
         };
         let _ = tokio::time::timeout(LAST_OUTPUT, rest).await;
+        let left = leftovers::collect(&self.hub, None).await;
+        self.hub.counted(&left.work);
+        for warning in left.warnings {
+            self.hub.warn(warning);
+        }
+        self.hub.end_checks();
+        // Whoever kills us while we push leaves a record of all the rest.
+        self.save();
+        push::last(&self.hub).await;
+        // What a push has left running. Their first processes are gone: such a number may be anybody's by now.
+        let gone = |t: &wrapup::Target| wrapup::Target { pid: None, ..*t };
+        let targets: Vec<_> = targets.iter().map(gone).collect();
+        wrapup::end(&self.hub, &targets, Duration::ZERO).await;
         end.ended.at = now_ms();
+        self.hub.say(NewsKind::Ended, &end.ended.why);
         self.hub.set_ended(end.ended);
+        self.save();
+        // Before whoever ended it may switch the machine off.
+        tokio::join!(volume::settle(&self.hub), self.teller.finish());
         self.save();
         while let Ok(order) = self.orders.try_recv() {
             if let Order::Terminate { done, .. } = order {

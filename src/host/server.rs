@@ -34,7 +34,7 @@ pub enum Access {
 
 /// Which agent of this session the process at the other end belongs to, as far as that can be told: by the
 /// process session it is in, which its own agent leads, or else by the marks it was started with.
-fn speaker(hub: &Hub, pid: u32) -> Option<u32> {
+pub(super) fn speaker(hub: &Hub, pid: u32) -> Option<u32> {
     let led = processes::session_of(pid).and_then(|session| hub.led_by(session));
     led.or_else(|| {
         let (session, agent) = processes::marks(pid)?;
@@ -125,14 +125,6 @@ async fn serve(
     let mut conn = tokio::time::timeout(FIRST_WORD, Conn::host(stream, hub.id.as_str()))
         .await
         .map_err(late)??;
-    if access == Access::Owner && hub.rented.is_some() {
-        let hub = hub.clone();
-        tokio::spawn(async move {
-            if let Some(rented) = &hub.rented {
-                rented.handed_over().await;
-            }
-        });
-    }
     loop {
         let first = tokio::time::timeout(FIRST_WORD, conn.receiver.next())
             .await

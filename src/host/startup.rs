@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::files;
 use super::hub::Hub;
+use super::{environment, files};
 use crate::config::SessionDir;
 use crate::error::{Context, Error, Result};
 use crate::model::HostEndpoint;
@@ -74,6 +74,22 @@ impl Signals {
             Some(()) = self.interrupt.recv() => "SIGINT",
         }
     }
+}
+
+/// Puts the link to this binary where agents' hooks look for it; without it they say nothing.
+pub fn link_binary(agent_socket: &Path) -> PathBuf {
+    let link = environment::binary(agent_socket);
+    let made = std::env::current_exe().and_then(|binary| {
+        // Over the earlier binary's at once: a hook may run at any time.
+        let fresh = link.with_extension("new");
+        let _ = std::fs::remove_file(&fresh);
+        std::os::unix::fs::symlink(binary, &fresh)?;
+        std::fs::rename(&fresh, &link)
+    });
+    if let Err(e) = made {
+        tracing::warn!("{}: {e}: agents' hooks cannot speak", link.display());
+    }
+    link
 }
 
 /// The two sockets' paths, in a directory that is ours alone; endpoint.json tells clients which.

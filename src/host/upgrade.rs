@@ -1,8 +1,10 @@
 //! A host replaces its own binary while its agents run: this process execs the new one with the terminals
 //! and the lock left open, and all that is known in a file. Its clients reconnect and see at most a repaint.
 
+use std::collections::BTreeMap;
+use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -11,15 +13,15 @@ use tokio::io::AsyncReadExt;
 use tokio::sync::oneshot;
 
 use super::agent::{Command, Handed};
-use super::files;
-use super::hub::Hub;
+use super::checks::Turns;
+use super::handed;
+use super::hub::{Hub, Secrets};
 use super::list::Check;
 use super::lock::Lock;
 use crate::config::SessionDir;
-use crate::error::Result;
 use crate::model::Millis;
 use crate::mux::{ignore_broken_pipes, set_inherited};
-use crate::proto::{ErrorCode, PROTOCOL, WireError};
+use crate::proto::{ErrorCode, PROTOCOL, Version, WireError};
 
 /// For the new binary to say what it is.
 const CHECK: Duration = Duration::from_secs(10);
@@ -27,6 +29,8 @@ const CHECK: Duration = Duration::from_secs(10);
 const ANSWER_MAX: u64 = 64 * 1024;
 /// For the agents to tell everything.
 const TELL: Duration = Duration::from_secs(10);
+/// The first protocol whose hosts know of secrets: an earlier one would store what they are to hide.
+const KNOWS_SECRETS: Version = Version { major: 1, minor: 3 };
 /// For the last replies to reach their clients.
 const LAST_WORDS: Duration = Duration::from_millis(50);
 
@@ -40,20 +44,14 @@ pub struct State {
     pub port: Option<u16>,
     pub started: Millis,
     pub agents: Vec<Handed>,
-}
-
-fn file(dir: &SessionDir) -> PathBuf {
-    dir.path().join("upgrade.json")
-}
-
-/// Reads what the earlier binary left, once.
-///
-/// # Errors
-/// It is not there or damaged.
-pub fn load(path: &Path) -> Result<State> {
-    let state = files::read_json(path);
-    let _ = std::fs::remove_file(path);
-    state
+    /// What is known of each agent's work.
+    #[serde(default)]
+    pub turns: BTreeMap<u32, Turns>,
+    /// A pipe that holds what the host is to do about news: no file may.
+    #[serde(default)]
+    pub rules: Option<i32>,
+    #[serde(default)]
+    pub secrets: Secrets,
 }
 
 fn refusal(path: &Path, why: &str) -> WireError {
@@ -80,6 +78,9 @@ pub async fn verify(hub: &Hub, path: &str) -> std::result::Result<String, WireEr
         let theirs = check.protocol;
         let why = format!("it speaks protocol {theirs}, this session {PROTOCOL}");
         return Err(refusal(path, &why));
+    }
+    if check.protocol < KNOWS_SECRETS && hub.has_secrets() {
+        return Err(refusal(path, "it knows nothing of secrets"));
     }
     Ok(check.version)
 }
@@ -143,28 +144,37 @@ pub async fn upgrade(
     to: (&str, &str),
     done: oneshot::Sender<std::result::Result<(), WireError>>,
 ) {
-    let (path, version) = (PathBuf::from(to.0), to.1);
-    let refuse = |why: &str| refusal(&path, why);
+    let (path, version) = (Path::new(to.0), to.1);
+    let refuse = |why: &str| refusal(path, why);
     let _frozen = Frozen::new(hub);
     let mut backs = Vec::new();
     let told = tokio::time::timeout(TELL, hand_over(hub, &mut backs)).await;
     let Ok(agents) = told else {
         return drop(done.send(Err(refuse("an agent is too busy"))));
     };
-    let state_file = file(dir);
     let mut kept = vec![lock.number()];
     kept.extend(agents.iter().filter_map(|a| a.fd));
+    let rules = hub.hand_rules();
+    let rules_fd = rules.as_ref().map(AsRawFd::as_raw_fd);
+    kept.extend(rules_fd);
     let state = State {
         lock: lock.number(),
         port,
         started: hub.started,
         agents,
+        turns: hub.hand_turns(),
+        rules: rules_fd,
+        secrets: hub.secrets(),
     };
     let saved = hub.save_spec();
-    if let Err(e) = saved.and_then(|()| files::write_json_often(&state_file, &state)) {
-        let why = format!("its state cannot be written: {e}");
-        return drop(done.send(Err(refuse(&why))));
-    }
+    let handed = match saved.and_then(|()| handed::write(dir, &state)) {
+        Ok(handed) => handed,
+        Err(e) => {
+            let why = format!("its state cannot be written: {e}");
+            return drop(done.send(Err(refuse(&why))));
+        }
+    };
+    kept.extend(handed.number());
     tracing::info!("becoming remote {version} at {}", path.display());
     let _ = done.send(Ok(()));
     tokio::time::sleep(LAST_WORDS).await;
@@ -172,14 +182,18 @@ pub async fn upgrade(
     if let Err(e) = hub.save_spec() {
         tracing::warn!("session.json cannot be written: {e}");
     }
+    // What happened since the main loop wrote last.
+    if let Err(e) = hub.save_events() {
+        tracing::warn!("events.jsonl cannot be written: {e}");
+    }
     // From here on nothing is started: it would inherit what is to survive the exec.
     hub.gate.close(true);
     let error = match inherit(&kept, true) {
-        Ok(()) => std::process::Command::new(&path)
+        Ok(()) => std::process::Command::new(path)
             .args(["host", "run", "--dir"])
             .arg(dir.path())
             .arg("--handover")
-            .arg(&state_file)
+            .arg(&handed.path)
             .exec(),
         Err(e) => e,
     };
@@ -187,9 +201,9 @@ pub async fn upgrade(
     ignore_broken_pipes();
     let _ = inherit(&kept, false);
     hub.gate.close(false);
-    let _ = std::fs::remove_file(&state_file);
+    drop(handed);
     hub.warn(format!("the upgrade to {} failed: {error}", path.display()));
-    drop(backs);
+    drop((backs, rules));
 }
 
 /// Stops every agent and has it tell everything; each goes on when its end of `backs` is dropped.

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -12,7 +13,8 @@ use tokio::net::UnixStream;
 use tokio::sync::oneshot;
 
 use super::super::attachment::Attachment;
-use crate::model::{AgentState, AttachedClient, Millis, Size, Terminal};
+use super::Passed;
+use crate::model::{AttachedClient, Millis, Size, Terminal};
 use crate::mux::Drawn;
 use crate::proto::{AttachmentId, Conn, FrameError, Notice, ToClient, ToHost};
 
@@ -39,7 +41,7 @@ pub struct Client {
     /// An acknowledgement of input is owed since then.
     pub ack: Option<Duration>,
     /// What its terminal was told of the agent's state.
-    pub told: Option<AgentState>,
+    pub told: Option<Arc<Passed>>,
     /// Input by its number that the program has no room for yet, and its bytes in all.
     waiting: VecDeque<(u64, Bytes)>,
     waiting_bytes: usize,

@@ -36,14 +36,34 @@ impl Agent {
                 let _ = done.send(self.send(&text, &keys));
             }
             Command::Screen { done } => {
-                let _ = done.send(self.output.screen.text());
+                let _ = done.send(self.output.shown().text());
             }
+            Command::Question { done } => {
+                let _ = done.send(Box::new(self.question()));
+            }
+            Command::Answer {
+                hash,
+                text,
+                keys,
+                watch,
+                done,
+            } => self.answer(&hash, text, keys, watch, done, now),
             Command::Notify {
                 state,
                 message,
                 progress,
             } => {
                 let message = message.as_deref();
+                let said = (state, message.map(str::to_owned));
+                if self.hooked.as_ref() != Some(&said) {
+                    let text = match message {
+                        Some(message) => format!("hook: {state}: {message}"),
+                        None => format!("hook: {state}"),
+                    };
+                    self.output
+                        .mark(&state::clean(&text).unwrap_or_default(), now_ms());
+                    self.hooked = Some(said);
+                }
                 self.belief.hook(state, message, progress, now_ms());
                 self.news = true;
             }
@@ -57,6 +77,8 @@ impl Agent {
             }
             Command::Cpu => self.belief.cpu(now_ms()),
             Command::HandOver { done, back } => {
+                // The binary that takes over knows nothing of who waits for an answer's fate.
+                self.untaken();
                 self.clients.flush_now().await;
                 if done.send(self.hand_over()).is_ok() {
                     let _ = back.await;
@@ -149,7 +171,7 @@ impl Agent {
         }
     }
 
-    fn send(&mut self, text: &str, names: &[String]) -> Result<(), WireError> {
+    pub(super) fn send(&mut self, text: &str, names: &[String]) -> Result<(), WireError> {
         if !self.process.is_live() {
             return Err(WireError::new(
                 ErrorCode::AgentOver,

@@ -60,6 +60,9 @@ pub struct Handed {
     /// Output that is not told of yet: the beginning of a sequence.
     #[serde(default)]
     pub held: Blob,
+    /// Told of, but not stored: it may be the beginning of a secret.
+    #[serde(default)]
+    pub behind: Blob,
     /// Typed and not yet taken by the program.
     #[serde(default)]
     pub typed: Blob,
@@ -97,6 +100,7 @@ impl Agent {
             size: self.size,
             screen: Blob(self.output.screen.repaint()),
             held: Blob(self.output.held().to_vec()),
+            behind: Blob(self.output.behind()),
             typed: Blob(self.process.typed().to_vec()),
             belief: self.belief.clone(),
             attachments,

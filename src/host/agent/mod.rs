@@ -3,11 +3,16 @@
 
 mod clients;
 mod commands;
+#[cfg(test)]
+mod corpus;
 mod handover;
+mod kept;
 mod output;
 mod process;
 mod pump;
+mod question;
 mod start;
+mod taken;
 mod warning;
 
 use std::sync::Arc;
@@ -22,13 +27,14 @@ use super::fitting::{LONGEST as LONGEST_TOLD, clip};
 use super::hub::{Hub, Report, Written};
 use super::state::Belief;
 use crate::model::{AgentSpec, AgentState, AgentStatus, HistoryKind, Millis, Size, now_ms};
-use crate::proto::{AgentEnded, Attach, WireError};
+use crate::proto::{AgentEnded, Attach, Question, WireError};
 use clients::{Clients, Event, Stream};
 use output::Output;
 use process::Process;
 
 pub use handover::Handed;
 pub use start::{adopt, revive, start};
+pub use taken::Answered;
 
 /// News of a state goes out at once; a title or a byte count may wait.
 const TITLE_INTERVAL: Duration = Duration::from_millis(250);
@@ -61,6 +67,17 @@ pub enum Command {
     },
     Screen {
         done: oneshot::Sender<Vec<String>>,
+    },
+    Question {
+        done: oneshot::Sender<Box<Question>>,
+    },
+    /// Types, if that is still the question; with `watch` the reply waits for what becomes of it.
+    Answer {
+        hash: String,
+        text: String,
+        keys: Vec<String>,
+        watch: bool,
+        done: oneshot::Sender<Result<Answered, WireError>>,
     },
     Notify {
         state: AgentState,
@@ -98,11 +115,24 @@ struct Agent {
     told_bytes: u64,
     told_title: String,
     told_failing: bool,
+    passed: Option<Arc<Passed>>,
+    /// What its hook said last: the history has a mark where that changes.
+    hooked: Option<(AgentState, Option<String>)>,
+    /// An answer that was typed, until it is known whether it was taken.
+    given: Option<taken::Given>,
     /// Something changed that `status` shows: tell now.
     news: bool,
     turn: Option<Duration>,
     last_ping: Duration,
     finishing: Option<Duration>,
+}
+
+/// What a terminal that shows states is told of one.
+#[derive(Debug, PartialEq, Eq)]
+struct Passed {
+    state: AgentState,
+    message: Option<String>,
+    progress: Option<u8>,
 }
 
 enum Happened {
@@ -142,11 +172,12 @@ impl Agent {
             let pumped = self.pump_all(now).await;
             self.output.tell_written(&self.written);
             let told = self.tell(now);
+            let given = self.watch_answer(now);
             if self.finished(now) {
                 return;
             }
             let paused = self.takes_turns(now);
-            let wake = earliest(now, [pumped, told, self.time_wake(now), paused]);
+            let wake = earliest(now, [pumped, told, given, self.time_wake(now), paused]);
             arm(sleep.as_mut(), &mut armed, self.base + wake);
             let happened = self
                 .wait(sleep.as_mut(), &mut scratch, &mut batch, paused.is_some())
@@ -241,6 +272,7 @@ impl Agent {
         let Some(code) = self.process.take_exit(now, at) else {
             return;
         };
+        self.process.cut = self.hub.is_ending();
         // Nobody reads it any more.
         self.type_waiting(now);
         self.output.finish(at);
@@ -287,11 +319,25 @@ impl Agent {
     /// Tells the session what `status` shows, where it changed; when to look again.
     fn tell(&mut self, now: Duration) -> Option<Duration> {
         let at = now_ms();
-        let state = (self.belief.conclude(at).0, self.belief.activity());
+        let look = self.output.look(at, &mut self.belief);
+        let look = look.map(|t| now.saturating_add(Duration::from_millis(t.saturating_sub(at))));
+        let told = self.tell_changes(now, at);
+        [look, told].into_iter().flatten().min()
+    }
+
+    fn tell_changes(&mut self, now: Duration, at: Millis) -> Option<Duration> {
+        let (state, _, evidence) = self.belief.conclude(at);
+        let state = (state, self.belief.activity());
         let since = now.saturating_sub(self.told_at);
         let fresh = self.told.map(|(s, _)| s) != Some(state.0)
             || self.output.failing() != self.told_failing;
-        let title = self.output.title() != self.told_title && since >= TITLE_INTERVAL;
+        // Two questions may follow each other in one state.
+        let words = self
+            .passed
+            .as_ref()
+            .is_some_and(|p| (&p.message, p.progress) != (&evidence.message, evidence.progress));
+        let words = words || self.output.title() != self.told_title;
+        let title = words && since >= TITLE_INTERVAL;
         let bytes = self.output.end() != self.told_bytes || self.told.map(|t| t.1) != Some(state.1);
         if self.news || fresh || title || (bytes && since >= BYTES_INTERVAL) {
             let wake = self.news || fresh || title;
@@ -303,6 +349,12 @@ impl Agent {
             self.told_failing = self.output.failing();
             let over = !self.process.is_live();
             let report = self.report(at);
+            let evidence = &report.status.evidence;
+            self.passed = Some(Arc::new(Passed {
+                state: report.status.state,
+                message: evidence.message.clone(),
+                progress: evidence.progress,
+            }));
             self.hub.publish(self.spec.number, report, wake);
             let changed = self.written.borrow().over != over;
             if changed {
@@ -310,14 +362,16 @@ impl Agent {
             }
             return None;
         }
-        if self.output.title() != self.told_title {
+        if words {
             return Some(self.told_at.saturating_add(TITLE_INTERVAL));
         }
         bytes.then(|| self.told_at.saturating_add(BYTES_INTERVAL))
     }
 
     fn status(&mut self, at: Millis) -> AgentStatus {
-        let (state, since, evidence) = self.belief.conclude(at);
+        let (state, since, mut evidence) = self.belief.conclude(at);
+        evidence.message = evidence.message.map(|m| self.output.redacted(m));
+        let title = super::state::clean(self.output.title()).unwrap_or_default();
         AgentStatus {
             number: self.spec.number,
             name: self.spec.name.clone(),
@@ -331,13 +385,18 @@ impl Agent {
             state,
             since,
             evidence,
-            title: super::state::clean(self.output.title()).unwrap_or_default(),
+            title: self.output.redacted(title),
             pid: self.process.pid(),
             size: self.size,
             started: self.process.started,
             ended: self.process.ended,
             bytes: self.output.end(),
             full_screen: self.output.full_screen(),
+            // The hub has these.
+            check: None,
+            work: None,
+            push: None,
+            cut: self.process.cut,
         }
     }
 

@@ -1,17 +1,23 @@
 //! An agent's output on its way in: taken apart, kept on disk, shown on the screen, and numbered for clients.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::sync::watch;
 
+use super::kept::Kept;
+
 use crate::host::hub::Written;
 use crate::host::ring::{Audience, Chunk, Ring};
+use crate::host::scrollback;
+use crate::host::state::rules::{Book, View};
 use crate::host::state::{Belief, Said};
 use crate::model::{HistoryKind, Millis, Size, Terminal};
 use crate::mux::{
     History, HistoryLimits, HistoryReader, Piece, Scanner, Screen, What, answer, psp, rescue,
 };
+use crate::secret::redact::Redactor;
 
 /// Output kept in memory for those who are attached or may come back.
 const RING: usize = 1 << 20;
@@ -21,6 +27,9 @@ const LIMITS: HistoryLimits = HistoryLimits {
     segment: 1 << 20,
     total: 256 << 20,
 };
+
+/// The screen is looked at no more often, whatever is drawn on it.
+const LOOK_MS: Millis = 250;
 
 /// See the module.
 pub struct Output {
@@ -39,11 +48,26 @@ pub struct Output {
     full_screen: bool,
     /// What the program says of itself.
     records: psp::Table,
+    /// What tells its state from its screen.
+    book: Book,
+    /// There was output since the screen was looked at last, which was then.
+    unseen: bool,
+    looked: Millis,
+    /// What knows the session's secrets, which may get more.
+    redactors: watch::Receiver<Arc<Redactor>>,
+    /// What is stored, where that is not the output itself.
+    kept: Option<Kept>,
 }
 
 impl Output {
     /// Goes on with the history in `dir`, if there is one.
-    pub fn open(dir: &Path, screen: Screen) -> Self {
+    pub fn open(
+        dir: &Path,
+        screen: Screen,
+        book: Book,
+        mut redactors: watch::Receiver<Arc<Redactor>>,
+    ) -> Self {
+        redactors.mark_changed();
         let (history, unkept) = match History::open(dir, LIMITS) {
             Ok(history) => (Some(history), None),
             Err(e) => (None, Some(e.to_string())),
@@ -61,6 +85,11 @@ impl Output {
             held: Vec::new(),
             full_screen: false,
             records: psp::Table::new(),
+            book,
+            unseen: false,
+            looked: 0,
+            redactors,
+            kept: None,
         }
     }
 
@@ -127,6 +156,7 @@ impl Output {
             self.rescue();
         }
         self.full_screen |= self.screen.alternate();
+        self.unseen = true;
         if !keep {
             let end = self.end();
             self.ring.clear(end);
@@ -136,7 +166,14 @@ impl Output {
 
     /// The history gets what the scanner has told of, so that a keyframe in it never stands within a sequence.
     fn keep_history(&mut self, bytes: &Bytes, now: Millis) {
+        self.look_for_secrets();
         let held = self.scanner.held();
+        if let Some(kept) = &mut self.kept {
+            let stored = kept.take(bytes);
+            self.held.extend_from_slice(bytes);
+            self.held.drain(..self.held.len().saturating_sub(held));
+            return self.store(&stored, now);
+        }
         if self.held.is_empty() && held == 0 {
             return self.record(HistoryKind::Output, bytes, now);
         }
@@ -148,12 +185,87 @@ impl Output {
         }
     }
 
+    /// From the first secret on, what is stored is another stream than the agent's.
+    fn look_for_secrets(&mut self) {
+        if !self.redactors.has_changed().unwrap_or(false) {
+            return;
+        }
+        let redactor = self.redactors.borrow_and_update().clone();
+        match &mut self.kept {
+            Some(kept) => kept.redactor = redactor,
+            None if redactor.is_idle() => {}
+            None => {
+                let mut screen = Screen::new(self.screen.size());
+                screen.feed(&self.screen.repaint());
+                let mut kept = Kept::new(redactor, screen);
+                // Nothing of an unfinished sequence is stored yet.
+                kept.take(&self.held);
+                self.kept = Some(kept);
+            }
+        }
+    }
+
+    /// Appends redacted output to the history.
+    fn store(&mut self, bytes: &[u8], now: Millis) {
+        if bytes.is_empty() {
+            return;
+        }
+        self.record(HistoryKind::Output, bytes, now);
+        if let Some(kept) = &mut self.kept {
+            kept.stored(bytes);
+        }
+    }
+
     /// Appends to the history.
     pub fn record(&mut self, kind: HistoryKind, bytes: &[u8], now: Millis) {
-        if let Some(history) = &mut self.history {
-            let screen = &self.screen;
-            history.append(kind, bytes, now, || (screen.size(), screen.repaint()));
+        self.look_for_secrets();
+        let Some(history) = &mut self.history else {
+            return;
+        };
+        match &self.kept {
+            None => {
+                let screen = &self.screen;
+                history.append(kind, bytes, now, || (screen.size(), screen.repaint()));
+            }
+            Some(kept) => {
+                let mut bytes = bytes.to_vec();
+                if kind == HistoryKind::Mark {
+                    kept.redactor.bytes(&mut bytes);
+                }
+                history.append(kind, &bytes, now, || kept.keyframe());
+            }
         }
+    }
+
+    /// A text about the agent, without the values of secrets.
+    pub fn redacted(&self, text: String) -> String {
+        let redactor = self.redactors.borrow();
+        match redactor.is_idle() {
+            true => text,
+            false => redactor.text(&text),
+        }
+    }
+
+    /// What an earlier binary told of and had not stored: it may be the beginning of a value.
+    pub fn behind(&self) -> Vec<u8> {
+        let kept = self.kept.as_ref();
+        kept.map_or_else(Vec::new, |k| k.behind(self.held.len()))
+    }
+
+    /// Goes on with what an earlier binary was [behind](Self::behind) with.
+    pub fn catch_up(&mut self, behind: &[u8], now: Millis) {
+        self.look_for_secrets();
+        let end = self.end().saturating_add(behind.len() as u64);
+        self.ring = Ring::new(end, RING);
+        let Some(kept) = &mut self.kept else {
+            return self.store(behind, now);
+        };
+        // Where there is none, none of it was stored.
+        if let Ok(screen) = scrollback::replay(&self.dir, 0) {
+            kept.screen = screen;
+        }
+        let stored = kept.take(behind);
+        self.store(&stored, now);
     }
 
     /// Something happened: a line in the history.
@@ -226,6 +338,9 @@ impl Output {
         }
         tracing::error!("the emulator failed; its screen is made from the history");
         self.screen = rescue(parts.iter().map(|b| &b[..]), size);
+        if let Some(kept) = &mut self.kept {
+            kept.screen = rescue(parts.iter().map(|b| &b[..]), size);
+        }
         self.poisoned = self.screen.poisoned();
     }
 
@@ -255,8 +370,15 @@ impl Output {
         self.scanner.flush(&mut rest);
         self.held.clear();
         self.records.ended();
+        self.look_for_secrets();
+        if let Some(kept) = &mut self.kept {
+            let stored = kept.finish();
+            self.store(&stored, now);
+        }
         for piece in rest {
-            self.record(HistoryKind::Output, &piece.bytes, now);
+            if self.kept.is_none() {
+                self.record(HistoryKind::Output, &piece.bytes, now);
+            }
             self.screen.feed(&piece.bytes);
             let length = piece.bytes.len();
             self.push(piece.bytes, length, Audience::All);
@@ -265,6 +387,46 @@ impl Output {
 
     pub fn resize(&mut self, size: Size) {
         self.screen.resize(size);
+        if let Some(kept) = &mut self.kept {
+            kept.screen.resize(size);
+        }
+    }
+
+    /// The screen as it may be told, without the values of secrets.
+    pub fn shown(&self) -> &Screen {
+        self.kept.as_ref().map_or(&self.screen, |k| &k.screen)
+    }
+
+    /// What a person would look at to know its state.
+    pub fn view(&self) -> View {
+        view_of(&self.screen)
+    }
+
+    /// As [`Output::view`], of what may be told.
+    pub fn shown_view(&self) -> View {
+        view_of(self.shown())
+    }
+
+    pub fn book(&self) -> &Book {
+        &self.book
+    }
+
+    /// Looks at the screen where there is something new on it; when to look again, if it is too early.
+    pub fn look(&mut self, now: Millis, belief: &mut Belief) -> Option<Millis> {
+        if !self.unseen {
+            return None;
+        }
+        let due = self.looked.saturating_add(LOOK_MS);
+        // A frame that is being drawn may show anything; a program that never ends one is not waited for.
+        let drawing = self.screen.synchronized() && now < due.saturating_add(LOOK_MS);
+        if now < due || drawing {
+            return Some(due.max(now.saturating_add(LOOK_MS / 10)));
+        }
+        self.unseen = false;
+        self.looked = now;
+        let (screen, title) = self.book.read(&self.view());
+        belief.seen(screen, title, now);
+        None
     }
 
     /// Those who follow the history learn how far it has got.
@@ -278,5 +440,13 @@ impl Output {
         if let Some(history) = &mut self.history {
             history.sync();
         }
+    }
+}
+
+fn view_of(screen: &Screen) -> View {
+    View {
+        lines: screen.text(),
+        cursor: screen.cursor(),
+        title: screen.title().to_owned(),
     }
 }

@@ -35,6 +35,8 @@ pub struct Process {
     spoke: Duration,
     pub started: Millis,
     pub ended: Option<Millis>,
+    /// Its session ended while it ran.
+    pub cut: bool,
 }
 
 impl Process {

@@ -22,7 +22,7 @@ impl Agent {
         let scene = self.scene();
         let owner = self.clients.owner();
         let ended = (scene.over).then(|| self.ended());
-        let state = self.told.map(|(state, _)| state);
+        let passed = self.passed.clone();
         let mut wake: Option<Duration> = None;
         let ping = now >= self.last_ping.saturating_add(PING_EVERY)
             && self.clients.iter().any(Client::is_held);
@@ -95,15 +95,16 @@ impl Agent {
                 }
             }
             // A terminal that shows states is told this agent's, in the protocol that the agent spoke.
-            if client.told != state
+            if client.told != passed
                 && client.attachment.terminal.program_status == Some(true)
                 && (self.output.at_ground() || client.attachment.form() == Some(Form::Drawn))
-                && let Some(state) = state
+                && let Some(said) = &passed
             {
                 let id = format!("{}/{}", self.hub.id, self.spec.number);
-                let report = psp::encode(&id, state, None, None).into();
+                let report =
+                    psp::encode(&id, said.state, said.message.as_deref(), said.progress).into();
                 if let Some(frame) = client.attachment.aside(report, scene, now) {
-                    client.told = Some(state);
+                    client.told = Some(said.clone());
                     client.queue(&output(frame));
                 }
             }

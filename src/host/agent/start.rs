@@ -11,10 +11,10 @@ use super::handover::Handed;
 use super::output::Output;
 use super::process::Process;
 use super::{Agent, Command};
-use crate::host::environment;
 use crate::host::hub::{Hub, Written};
 use crate::host::scrollback;
 use crate::host::state::Belief;
+use crate::host::state::rules::Book;
 use crate::model::{AgentSpec, AgentState, AgentStatus, Millis, Size, now_ms};
 use crate::mux::{Pty, Screen, SpawnRequest};
 
@@ -55,11 +55,15 @@ pub fn revive(hub: &Arc<Hub>, spec: AgentSpec, last: Option<&AgentStatus>) {
     agent.size = agent.output.screen.size();
     let (started, ended) = last.map_or((now, None), |l| (l.started, l.ended));
     agent.belief.spawned(started);
+    if let Some(last) = last {
+        hub.recall(last);
+    }
     match last.filter(|l| l.state.is_over()) {
         Some(last) => {
             let (message, at) = (last.evidence.message.as_deref(), last.since);
             agent.belief.over(last.state, message, at);
             agent.process = Process::over(started, ended);
+            agent.process.cut = last.cut;
         }
         None => {
             agent.output.mark("lost: its host died", now);
@@ -83,13 +87,16 @@ pub fn adopt(hub: &Arc<Hub>, spec: AgentSpec, handed: Handed) -> Result<(), Stri
     screen.feed(&handed.screen.0);
     let mut agent = build(hub, spec, screen, size);
     agent.output.full_screen_before(handed.full_screen);
+    agent.output.catch_up(&handed.behind.0, now);
     agent.take_over(handed)?;
     launch(agent, now);
     Ok(())
 }
 
 fn build(hub: &Arc<Hub>, spec: AgentSpec, screen: Screen, size: Size) -> Agent {
-    let output = Output::open(&hub.dir.agent(spec.number), screen);
+    let book = Book::of(&spec.name, &spec.argv);
+    let dir = hub.dir.agent(spec.number);
+    let output = Output::open(&dir, screen, book, hub.redactors());
     let end = output.end();
     // Replaced by `launch`, which makes the two ends the hub keeps.
     let (_, commands) = mpsc::channel(1);
@@ -110,6 +117,9 @@ fn build(hub: &Arc<Hub>, spec: AgentSpec, screen: Screen, size: Size) -> Agent {
         told_bytes: 0,
         told_title: String::new(),
         told_failing: false,
+        passed: None,
+        hooked: None,
+        given: None,
         news: true,
         turn: None,
         last_ping: std::time::Duration::ZERO,
@@ -138,7 +148,7 @@ pub(super) fn spawn(
     asked: &[String],
     size: Size,
 ) -> Result<Pty, String> {
-    let env = environment::agent(&hub.env, &spec.env, &hub.id, spec.number, &hub.agent_socket);
+    let env = hub.environment(spec)?;
     let become_agent = hub.rented.as_ref();
     let become_agent = become_agent.map(|r| r.argv(asked, &env, &spec.cwd, spec.number));
     let argv = become_agent.transpose()?;

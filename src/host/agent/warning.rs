@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use crate::host::environment;
 use crate::host::hub::Hub;
 use crate::model::{AgentSpec, ON_WARNING, WARNING};
 
@@ -26,11 +25,18 @@ pub(super) fn tell(hub: &Hub, spec: &AgentSpec, warning: &str) {
 }
 
 fn start(hub: &Hub, spec: &AgentSpec, line: &str, warning: &str) -> io::Result<()> {
-    let mut env = environment::agent(&hub.env, &spec.env, &hub.id, spec.number, &hub.agent_socket);
+    let mut env = hub.environment(spec).map_err(io::Error::other)?;
     env.insert(WARNING.to_owned(), warning.to_owned());
-    let mut command = tokio::process::Command::new("/bin/sh");
+    let argv = ["/bin/sh", "-c", line].map(str::to_owned);
+    // On a rented machine the host is root, and the line an agent's.
+    let argv = match &hub.rented {
+        Some(rented) => rented.line(&argv, ""),
+        None => argv.to_vec(),
+    };
+    let (program, args) = argv.split_first().ok_or(io::ErrorKind::InvalidInput)?;
+    let mut command = tokio::process::Command::new(program);
     command
-        .args(["-c", line])
+        .args(args)
         .env_clear()
         .envs(env)
         .current_dir(&spec.cwd)

@@ -9,6 +9,8 @@ fn agent(state: AgentState, since: Millis) -> AgentFacts {
         state,
         since,
         activity: since,
+        checking: false,
+        checked: None,
     }
 }
 
@@ -47,7 +49,10 @@ fn a_plain_session_ends_with_its_agents_and_only_then() {
         ..Ends::default()
     };
     assert!(kinds(&facts(99, keep, &all)).is_empty());
-    assert!(kinds(&facts(99, Ends::default(), &[])).is_empty());
+    // Its creator may be bringing a repository over a slow line, and may have gone for good.
+    let nobody = facts(99, Ends::default(), &[]);
+    assert_eq!(kinds(&nobody), [(EndKind::Idle, 60 * MINUTE)]);
+    assert!(kinds(&facts(99, keep, &[])).is_empty());
 }
 
 #[test]
@@ -72,6 +77,35 @@ fn idle_and_linger_count_from_the_last_of_everything() {
 }
 
 #[test]
+fn the_work_is_not_over_while_it_is_checked_and_lingers_from_then_on() {
+    let ends = Ends {
+        linger_ms: Some(100),
+        idle_ms: Some(1000),
+        wait_limit_ms: Some(500),
+        deadline: Some(9000),
+        ..Ends::default()
+    };
+    let mut agents = [agent(EXITED, 50), agent(AgentState::Done, 60)];
+    agents[0].checking = true;
+    // Only what nothing holds up.
+    assert_eq!(kinds(&facts(80, ends, &agents)), [(EndKind::Ttl, 9000)]);
+    let asks = [agents[0], agent(ASKS, 60)];
+    assert_eq!(
+        kinds(&facts(80, ends, &asks))[0],
+        (EndKind::Unanswered, 560)
+    );
+    agents[0].checking = false;
+    agents[0].checked = Some(300);
+    let found = kinds(&facts(300, ends, &agents));
+    assert_eq!(found[..2], [(EndKind::Over, 400), (EndKind::Idle, 1300)]);
+    let over = [agents[0]];
+    assert_eq!(
+        kinds(&facts(300, Ends::default(), &over)),
+        [(EndKind::Exited, 300)]
+    );
+}
+
+#[test]
 fn a_question_is_told_of_at_once_and_at_half() {
     let ends = Ends {
         wait_limit_ms: Some(10_000),
@@ -81,13 +115,13 @@ fn a_question_is_told_of_at_once_and_at_half() {
     let mut watch = Watch::default();
     assert!(matches!(
         watch.due(&facts(1000, ends, &agents))[..],
-        [Effect::Warn(_)]
+        [Effect::Warn { news: false, .. }]
     ));
     assert!(watch.due(&facts(2000, ends, &agents)).is_empty());
     assert_eq!(watch.next(&facts(2000, ends, &agents)), Some(6000));
     assert!(matches!(
         watch.due(&facts(6000, ends, &agents))[..],
-        [Effect::Warn(_)]
+        [Effect::Warn { news: true, .. }]
     ));
     assert!(matches!(
         watch.due(&facts(11_000, ends, &agents))[..],
@@ -107,7 +141,7 @@ fn a_deadline_is_warned_of_twice_and_again_when_it_was_moved() {
     assert!(watch.due(&facts(1, at(hour), &[])).is_empty());
     assert_eq!(watch.next(&facts(1, at(hour), &[])), Some(50 * MINUTE));
     let told = watch.due(&facts(50 * MINUTE, at(hour), &[]));
-    let [Effect::Warn(text)] = &told[..] else {
+    let [Effect::Warn { text, news: true }] = &told[..] else {
         panic!("{told:?}");
     };
     assert!(text.contains("10m") && text.contains("TTL"), "{text}");
@@ -122,6 +156,9 @@ fn a_deadline_is_warned_of_twice_and_again_when_it_was_moved() {
 #[test]
 fn extreme_times_do_not_overflow() {
     let ends = Ends {
+        resume: false,
+        resume_max_microusd: None,
+        resume_on_demand: false,
         deadline: Some(u64::MAX),
         idle_ms: Some(u64::MAX),
         linger_ms: Some(u64::MAX),
@@ -142,7 +179,12 @@ fn extreme_times_do_not_overflow() {
 }
 
 fn spending(now: Millis, budget: Budget) -> Facts<'static> {
-    let mut f = facts(now, Ends::default(), &[]);
+    // By nothing else than what it costs.
+    let keep = Ends {
+        keep: true,
+        ..Ends::default()
+    };
+    let mut f = facts(now, keep, &[]);
     f.budget = Some(budget);
     f
 }
@@ -162,7 +204,7 @@ fn a_budget_lasts_as_long_as_its_price_says_and_is_warned_of_like_a_deadline() {
     assert_eq!(watch.next(&f), Some(end - 10 * MINUTE));
     for before in [10, 2] {
         let told = watch.due(&spending(end - before * MINUTE, budget));
-        let [Effect::Warn(text)] = &told[..] else {
+        let [Effect::Warn { text, news: true }] = &told[..] else {
             panic!("{told:?}");
         };
         assert!(text.contains("budget"), "{text}");

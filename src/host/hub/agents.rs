@@ -8,7 +8,7 @@ use super::inner::Entry;
 use super::{Hub, Report, Written};
 use crate::host::agent::Command;
 use crate::host::wrapup::Target;
-use crate::model::{AgentSpec, AgentStatus};
+use crate::model::{AgentSpec, AgentStatus, now_ms};
 use crate::proto::{ErrorCode, WireError};
 
 impl Hub {
@@ -36,7 +36,8 @@ impl Hub {
 
     pub fn agent_status(&self, number: u32) -> Option<AgentStatus> {
         let inner = self.lock();
-        inner.agents.get(&number).map(|e| e.report.status.clone())
+        let entry = inner.agents.get(&number)?;
+        Some(inner.whole(&entry.report.status))
     }
 
     /// Every agent's commands' way.
@@ -133,7 +134,15 @@ impl Hub {
             written,
             report,
         };
-        self.lock().agents.insert(number, entry);
+        {
+            let mut inner = self.lock();
+            inner.journal.agent(number, None, &entry.report, now_ms());
+            let (state, since) = (entry.report.status.state, entry.report.status.since);
+            inner.turns(number, self.revived).saw(state, since);
+            inner.push_saw(number, state, since);
+            inner.saw(&entry.report.status);
+            inner.agents.insert(number, entry);
+        }
         self.touch();
     }
 

@@ -4,9 +4,14 @@ use std::collections::BTreeMap;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::Secrets;
 use crate::host::agent::Command;
+use crate::host::checks::Turns;
 use crate::host::ends::{AgentFacts, Budget, Facts};
-use crate::model::{AgentStatus, AttachedClient, Ended, Millis, SessionSpec};
+use crate::host::journal::Journal;
+use crate::host::push;
+use crate::model::{AgentStatus, AttachedClient, Ended, HostRule, Millis, SessionSpec, VolumeUse};
+use crate::notice::Desk;
 use crate::proto::WireError;
 
 /// How long a host over a dead predecessor's agents stays, so that they can be started again.
@@ -66,6 +71,7 @@ pub(super) struct Inner {
     pub ending: bool,
     pub ended: Option<Ended>,
     pub warnings: Vec<String>,
+    pub journal: Journal,
     /// The last warning of an end, for hooks that ask.
     pub notice: Option<String>,
     /// When somebody first attached, or followed.
@@ -75,17 +81,34 @@ pub(super) struct Inner {
     pub spec_changed: bool,
     /// The host's binary is being replaced: what starts now would be lost.
     pub frozen: bool,
+    /// What is known of each agent's work.
+    pub turns: BTreeMap<u32, Turns>,
+    /// The newest check of each, and how far its log has got.
+    pub logs: BTreeMap<u32, (u32, watch::Receiver<Written>)>,
+    pub desk: Desk,
+    /// What to do about news, and how often that was changed.
+    pub rules: (u64, std::sync::Arc<[HostRule]>),
+    /// What is known of each agent's pushes.
+    pub pushes: BTreeMap<u32, push::Turns>,
+    pub secrets: Secrets,
+    /// How full the work volume is.
+    pub volume: Option<VolumeUse>,
 }
 
 impl Inner {
     pub fn agent_facts(&self) -> Vec<AgentFacts> {
         self.agents
             .iter()
-            .map(|(number, e)| AgentFacts {
-                number: *number,
-                state: e.report.status.state,
-                since: e.report.status.since,
-                activity: e.report.activity,
+            .map(|(number, e)| {
+                let turns = self.turns.get(number);
+                AgentFacts {
+                    number: *number,
+                    state: e.report.status.state,
+                    since: e.report.status.since,
+                    activity: e.report.activity,
+                    checking: turns.is_some_and(Turns::is_checking),
+                    checked: turns.and_then(Turns::checked_at),
+                }
             })
             .collect()
     }
@@ -107,8 +130,9 @@ impl Inner {
             }),
             started,
             agents,
-            detached: self.detached,
-            ends_with_agents: self.spec.provider != "ec2" && self.holds == 0,
+            // What is being pushed is waited for as if somebody were here.
+            detached: self.detached.filter(|_| !self.is_pushing()),
+            ends_with_agents: self.spec.provider != "ec2" && self.holds == 0 && !self.is_pushing(),
             not_before: match self.seen {
                 _ if revived => started.saturating_add(REVIVED_MS),
                 None => started.saturating_add(UNSEEN_MS),

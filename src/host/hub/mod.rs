@@ -7,17 +7,30 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{mpsc, watch};
 
 mod agents;
+mod budget;
+mod checks;
 mod inner;
+mod news;
+mod pushes;
+mod secrets;
 mod session;
 
 use super::ends::{self, AgentFacts, Facts};
+use super::journal::Journal;
+use super::lenders::Lenders;
 use super::rented::Rented;
 use crate::config::SessionDir;
 use crate::model::{Millis, SessionId, SessionSpec, SessionStatus, now_ms};
+use crate::notice::Desk;
 use crate::proto::{ErrorCode, WireError};
+use crate::secret::redact::Redactor;
 use crate::ssh::server::Gate;
+
+/// Percent of a work volume, from which on `status` warns.
+const NEARLY_FULL: u64 = 90;
 use inner::Inner;
 pub use inner::{Order, Report, Written};
+pub use secrets::Secrets;
 
 /// See the module.
 #[derive(Debug)]
@@ -25,6 +38,7 @@ pub struct Hub {
     inner: Mutex<Inner>,
     changed: watch::Sender<u64>,
     children: watch::Sender<u64>,
+    redactors: watch::Sender<Arc<Redactor>>,
     orders: mpsc::Sender<Order>,
     pub id: SessionId,
     pub dir: SessionDir,
@@ -34,8 +48,14 @@ pub struct Hub {
     pub version: &'static str,
     /// Whatever the host starts is started through it.
     pub gate: Arc<Gate>,
+    /// Held while a setup runs.
+    pub setting_up: tokio::sync::Mutex<()>,
+    /// Held while what agents made is collected.
+    pub collecting: tokio::sync::Mutex<()>,
     /// What this host is besides, on a rented machine.
     pub rented: Option<Rented>,
+    /// Clients that lend their SSH agents.
+    pub lenders: Lenders,
     revived: bool,
 }
 
@@ -59,14 +79,23 @@ impl Hub {
                 ending: false,
                 ended: None,
                 warnings: Vec::new(),
+                journal: Journal::open(&dir.events()),
                 notice: None,
                 seen: None,
                 holds: 0,
                 spec_changed: false,
                 frozen: false,
+                turns: BTreeMap::new(),
+                logs: BTreeMap::new(),
+                desk: Desk::default(),
+                rules: (0, Arc::new([])),
+                pushes: BTreeMap::new(),
+                secrets: Secrets::default(),
+                volume: None,
             }),
             changed: watch::Sender::new(0),
             children: watch::Sender::new(0),
+            redactors: watch::Sender::default(),
             orders,
             dir,
             agent_socket,
@@ -74,7 +103,10 @@ impl Hub {
             started,
             version: env!("CARGO_PKG_VERSION"),
             gate: Arc::default(),
+            setting_up: tokio::sync::Mutex::default(),
+            collecting: tokio::sync::Mutex::default(),
             rented: None,
+            lenders: Lenders::default(),
             revived,
         };
         (hub, receive)
@@ -126,12 +158,15 @@ impl Hub {
                 warnings.push(format!("agent {number}: {warning}"));
             }
         }
+        if let Some(used) = inner.volume.filter(|v| v.percent() >= NEARLY_FULL) {
+            warnings.push(format!("the work volume is nearly full: {used}"));
+        }
         SessionStatus {
             spec: inner.spec.clone(),
             agents: inner
                 .agents
                 .values()
-                .map(|e| e.report.status.clone())
+                .map(|e| inner.whole(&e.report.status))
                 .collect(),
             attached: inner
                 .agents
@@ -141,6 +176,8 @@ impl Hub {
             ends,
             ended: inner.ended.clone(),
             warnings,
+            news: inner.desk.news(),
+            volume: inner.volume,
             now,
             version: self.version.to_owned(),
         }
@@ -161,7 +198,16 @@ impl Hub {
     pub fn publish(&self, number: u32, report: Report, wake: bool) {
         {
             let mut inner = self.lock();
-            if let Some(entry) = inner.agents.get_mut(&number) {
+            // In the same instant: a session must not end between its last agent's end and the check of its work.
+            let (state, since) = (report.status.state, report.status.since);
+            inner.turns(number, self.revived).saw(state, since);
+            inner.push_saw(number, state, since);
+            inner.saw(&report.status);
+            let Inner {
+                agents, journal, ..
+            } = &mut *inner;
+            if let Some(entry) = agents.get_mut(&number) {
+                journal.agent(number, Some(&entry.report), &report, now_ms());
                 entry.report = report;
             }
             let attached = inner.agents.values().any(|e| !e.report.attached.is_empty());

@@ -3,7 +3,8 @@
 use super::Hub;
 use crate::host::agent::Command;
 use crate::host::files;
-use crate::model::{Ended, Millis, SessionSpec, now_ms};
+use crate::host::push;
+use crate::model::{Ended, Millis, SessionEvent, SessionSpec, VolumeUse, now_ms};
 
 impl Hub {
     /// No new agents while the host's binary is replaced, or again.
@@ -28,6 +29,24 @@ impl Hub {
             self.lock().spec_changed = true;
         }
         written
+    }
+
+    /// Writes down what happened; what cannot be written is written the next time.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn save_events(&self) -> std::io::Result<()> {
+        let batch = self.lock().journal.take();
+        let written = batch.map_or(Ok(()), |b| b.write(&self.dir.events()));
+        if written.is_err() {
+            self.lock().journal.failed();
+        }
+        written
+    }
+
+    /// What happened after `since`, and from when to ask the next time.
+    pub fn events(&self, since: Millis) -> (Vec<SessionEvent>, Millis) {
+        self.lock().journal.since(since, now_ms())
     }
 
     pub fn spec(&self) -> SessionSpec {
@@ -60,15 +79,28 @@ impl Hub {
         {
             let mut inner = self.lock();
             if !inner.warnings.contains(&warning) {
+                inner.journal.warning(&warning, now_ms());
                 inner.warnings.push(warning);
             }
         }
         self.touch();
     }
 
+    /// Wakes watchers only where it is worth a look.
+    pub fn set_volume(&self, now: VolumeUse) {
+        let before = self.lock().volume.replace(now);
+        if before.is_none_or(|b| b.percent() != now.percent() || b.size != now.size) {
+            self.touch();
+        }
+    }
+
     /// An end that nears: told to whoever is attached now, and to hooks that ask.
     pub fn notice(&self, text: &str) {
-        self.lock().notice = Some(text.to_owned());
+        {
+            let mut inner = self.lock();
+            inner.journal.notice(text, now_ms());
+            inner.notice = Some(text.to_owned());
+        }
         for agent in self.agents() {
             let _ = agent.try_send(Command::Notice(text.to_owned()));
         }
@@ -90,7 +122,11 @@ impl Hub {
     }
 
     pub fn set_ended(&self, ended: Ended) {
-        self.lock().ended = Some(ended);
+        {
+            let mut inner = self.lock();
+            inner.journal.ended(&ended);
+            inner.ended = Some(ended);
+        }
         self.touch();
     }
 
@@ -104,7 +140,16 @@ impl Hub {
                 && inner
                     .agents
                     .iter()
-                    .all(|(n, e)| *n == number || e.report.status.state.is_over()))
+                    .all(|(n, e)| *n == number || e.report.status.state.is_over())
+                && !inner.is_pushing()
+                && !inner
+                    .pushes
+                    .get(&number)
+                    .is_some_and(push::Turns::would_push)
+                && !inner
+                    .turns
+                    .iter()
+                    .any(|(n, t)| t.is_checking() || (*n == number && t.would_check())))
     }
 
     /// Somebody attaches or follows: they get to see what there is before a session with nothing left to do ends.

@@ -15,6 +15,7 @@ fn hub(dir: &std::path::Path) -> Hub {
         agents: Vec::new(),
         price_microusd_per_hour: 0,
         budget_microusd: None,
+        workspace: None,
     };
     let (dir, socket) = (SessionDir::new(dir), dir.join("agent.sock"));
     Hub::new(spec, dir, socket, BTreeMap::new(), 1, false).0
@@ -30,6 +31,9 @@ fn agent() -> AgentSpec {
         cwd: "/".into(),
         size: Size { cols: 80, rows: 24 },
         task: String::new(),
+        check: None,
+        push: None,
+        forward_agent: false,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Tests of `state`.
 
+use super::rules::{Seen, Word};
 use super::*;
 use crate::model::BlockedOn;
 
@@ -98,8 +99,112 @@ fn since_is_when_it_entered_the_state() {
     assert_eq!((since, evidence.progress), (400, Some(100)));
 }
 
+fn screen(state: Word) -> Option<Seen> {
+    Some(Seen {
+        state,
+        on: None,
+        message: Some("Go on?".to_owned()),
+        rule: "a rule",
+    })
+}
+
 #[test]
-fn text_is_bounded_and_clean() {
-    assert_eq!(clean("\u{202e}\x07\n"), None);
-    assert!(clean(&"é".repeat(500)).is_some_and(|s| s.len() <= MESSAGE_MAX));
+fn what_contradicts_the_best_evidence_for_long_makes_it_unknown() {
+    let mut b = Belief::default();
+    b.spawned(0);
+    b.report(Some(said(AgentState::Working, 10_000)));
+    b.seen(screen(Word::Blocked), None, 11_000);
+    assert_eq!(state(&mut b, 13_900).0, AgentState::Working);
+    assert_eq!(b.next_change(13_900), Some(14_000));
+    let (s, since, evidence) = b.conclude(14_000);
+    assert_eq!((s, since), (AgentState::Unknown, 11_000));
+    assert_eq!(
+        evidence.message.as_deref(),
+        Some("its report says working, its screen says blocked")
+    );
+    // A hook is of its moment: what is reported later has overtaken it.
+    b.seen(None, None, 15_000);
+    b.hook(AgentState::Done, None, None, 15_000);
+    assert_eq!(state(&mut b, 19_000).0, AgentState::Unknown);
+    b.report(Some(said(AgentState::Working, 20_000)));
+    assert_eq!(state(&mut b, 60_000), (AgentState::Working, Source::Report));
+}
+
+#[test]
+fn a_screen_must_hold_still_and_at_rest_is_done_only_after_work() {
+    let mut b = Belief::default();
+    b.spawned(0);
+    b.seen(screen(Word::Rest), None, 5000);
+    assert_eq!(state(&mut b, 5500).1, Source::None);
+    assert_eq!(state(&mut b, 6000), (AgentState::Idle, Source::Screen));
+    b.seen(screen(Word::Working), None, 7000);
+    assert_eq!(state(&mut b, 8000).0, AgentState::Working);
+    b.seen(screen(Word::Rest), None, 9000);
+    b.seen(screen(Word::Rest), None, 9900);
+    assert_eq!(state(&mut b, 10_000), (AgentState::Done, Source::Screen));
+}
+
+#[test]
+fn a_turn_that_ends_with_a_question_is_not_done() {
+    let asks = AgentState::Blocked {
+        on: BlockedOn::Question,
+    };
+    let mut b = Belief::default();
+    b.spawned(0);
+    b.report(Some(said(AgentState::Done, 1000)));
+    b.hook(asks, Some("Shall I?"), None, 900);
+    b.seen(screen(Word::Rest), None, 1000);
+    let (s, _, evidence) = b.conclude(60_000);
+    assert_eq!((s, evidence.source), (asks, Source::Hook));
+    assert_eq!(evidence.message.as_deref(), Some("Shall I?"));
+    b.typed(61_000);
+    assert_eq!(state(&mut b, 61_001).0, AgentState::Done);
+}
+
+#[test]
+fn done_is_doubted_while_its_processes_work_on() {
+    let mut b = Belief::default();
+    b.spawned(0);
+    b.hook(AgentState::Done, None, None, 10_000);
+    b.cpu(12_000);
+    assert_eq!(state(&mut b, 12_001).0, AgentState::Done);
+    b.cpu(30_000);
+    assert_eq!(state(&mut b, 30_001).0, AgentState::Unknown);
+    // Its end counts from when it is believed again.
+    assert_eq!(b.conclude(38_000).1, 38_000);
+    assert_eq!(state(&mut b, 38_001).0, AgentState::Done);
+    // Typing costs its program some work too.
+    b.typed(49_000);
+    b.cpu(50_000);
+    assert_eq!(state(&mut b, 50_001).0, AgentState::Done);
+}
+
+#[test]
+fn a_person_may_have_stopped_what_its_hook_says_it_does() {
+    let mut b = Belief::default();
+    b.spawned(0);
+    b.hook(AgentState::Working, None, None, 10_000);
+    assert_eq!(state(&mut b, 60_000).0, AgentState::Working);
+    b.typed(61_000);
+    // It draws on: what was typed waits for its turn.
+    b.output(63_000);
+    assert_eq!(state(&mut b, 64_500).0, AgentState::Working);
+    assert_eq!(
+        state(&mut b, 66_000),
+        (AgentState::Unknown, Source::Activity)
+    );
+}
+
+#[test]
+fn worse_evidence_completes_better() {
+    let mut b = Belief::default();
+    b.spawned(0);
+    let on = BlockedOn::Unknown;
+    b.report(Some(said(AgentState::Blocked { on }, 1000)));
+    b.hook(BLOCKED, Some("Allow make?"), None, 900);
+    let (s, _, evidence) = b.conclude(5000);
+    assert_eq!((s, evidence.source), (BLOCKED, Source::Report));
+    assert_eq!(evidence.message.as_deref(), Some("Allow make?"));
+    b.typed(6000);
+    assert_eq!(state(&mut b, 6001).0, AgentState::Blocked { on });
 }

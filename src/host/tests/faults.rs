@@ -168,6 +168,8 @@ async fn long_tasks_of_many_agents_still_have_a_status() {
     let agents = (1..=12)
         .map(|n| AgentSpec {
             task: long.clone(),
+            check: None,
+            push: None,
             ..agent(n, &["sh", "-c", "exec cat", &long])
         })
         .collect();

@@ -219,6 +219,17 @@ async fn the_deadline_ends_it_and_can_be_moved() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_budget_is_taken_that_cannot_be_kept() {
+    let session = Session::start(vec![agent(1, &["sleep", "1000"])], Ends::default()).await;
+    let op = Op::Budget {
+        microusd: 5_000_000,
+    };
+    assert_eq!(failed(session.ask(op).await), ErrorCode::BadRequest);
+    assert_eq!(session.status().await.spec.budget_microusd, None);
+    session.terminate().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn logs_are_whole_and_can_be_followed_to_the_end() {
     let session = Session::start(
         vec![sh(1, "seq 1 2000; read x; echo last; exit 5")],
@@ -231,6 +242,7 @@ async fn logs_are_whole_and_can_be_followed_to_the_end() {
         offset: 0,
         tail: None,
         follow: true,
+        check: None,
     };
     conn.sender
         .send(&ToHost::Request(Request { id: 3, op }))

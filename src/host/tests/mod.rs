@@ -44,6 +44,9 @@ pub fn agent(number: u32, argv: &[&str]) -> AgentSpec {
         cwd: "/".into(),
         size: SIZE,
         task: String::new(),
+        check: None,
+        push: None,
+        forward_agent: false,
     }
 }
 
@@ -77,6 +80,7 @@ impl Session {
             agents,
             price_microusd_per_hour: 0,
             budget_microusd: None,
+            workspace: None,
         };
         files::write_json(&dir.spec(), &spec).expect("written");
         let mut session = Self::over(dir).await;
