@@ -34,6 +34,8 @@ use crate::proto::AgentEnded;
 /// What is attached to, and how.
 #[derive(Debug, Clone)]
 pub struct Options {
+    /// The session's name, by which its host tells a terminal of the agent's states.
+    pub session: String,
     pub agent: u32,
     /// `user@machine`, for the other clients to see.
     pub who: String,
@@ -51,7 +53,7 @@ pub struct Options {
 }
 
 /// What happens to the terminal from outside.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outside {
     Resize(Size, Option<(u16, u16)>),
     /// SIGTSTP was sent.
@@ -60,6 +62,8 @@ pub enum Outside {
     Continued,
     /// A signal that ends us.
     Signal(i32),
+    /// Bytes for the terminal that take no room on it: a bell, a notification.
+    Told(Vec<u8>),
 }
 
 /// The terminal's own modes, kept by the caller.

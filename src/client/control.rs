@@ -1,11 +1,14 @@
 //! A control stream to a session's host: questions and their answers, its state as it changes, an agent's
 //! history as it grows.
 
+mod lent;
+
 use bytes::{Bytes, BytesMut};
+pub use lent::Asked;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::error::{Error, Result};
-use crate::model::{LogRecord, SessionStatus};
+use crate::model::{AgentSpec, LogRecord, Millis, SessionEvent, SessionStatus};
 use crate::proto::{
     Conn, ErrorCode, Event, FrameError, Op, Outcome, Request, ToClient, ToHost, WireError,
 };
@@ -19,6 +22,14 @@ pub struct Control {
     conn: Conn<Box<dyn ByteStream>, ToClient, ToHost>,
     next: u32,
     session: String,
+}
+
+/// What happened in a session, as its host tells or has written down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Happened {
+    pub events: Vec<SessionEvent>,
+    /// The host's clock: there is no other event up to then.
+    pub now: Millis,
 }
 
 /// A session's state, whenever it changes.
@@ -53,6 +64,11 @@ impl Control {
         &self.conn.peer.software
     }
 
+    /// Whether the host knows what this minor version of the protocol has brought.
+    pub fn knows(&self, minor: u16) -> bool {
+        self.conn.peer.protocol.minor >= minor
+    }
+
     /// Asks, and waits for the answer.
     ///
     /// # Errors
@@ -83,6 +99,20 @@ impl Control {
         }
     }
 
+    /// [`Op::Events`]; `None` from a host that keeps none.
+    ///
+    /// # Errors
+    /// As for [`Control::ask`].
+    pub async fn events(&mut self, since: Millis) -> Result<Option<Happened>> {
+        if self.conn.peer.protocol.minor < 3 {
+            return Ok(None);
+        }
+        match self.ask(Op::Events { since }).await? {
+            Outcome::Events { events, now } => Ok(Some(Happened { events, now })),
+            _ => Err(self.newer()),
+        }
+    }
+
     /// Follows the session's state; the first one comes at once.
     ///
     /// # Errors
@@ -98,8 +128,9 @@ impl Control {
     /// # Errors
     /// As for [`Control::ask`].
     pub async fn logs(
-        mut self,
+        self,
         agent: u32,
+        check: Option<u32>,
         offset: u64,
         tail: Option<u64>,
         follow: bool,
@@ -109,7 +140,36 @@ impl Control {
             offset,
             tail,
             follow,
+            check,
         };
+        self.records(op).await
+    }
+
+    /// A command that is run before the agents: what it prints, as it comes. It ends with this.
+    ///
+    /// # Errors
+    /// As for [`Control::ask`]; it fails with the records.
+    pub async fn setup(self, agent: AgentSpec, command: String) -> Result<Logs> {
+        self.must_know(3, "setup")?;
+        self.records(Op::Setup { agent, command }).await
+    }
+
+    /// That the host knows what came with a minor version.
+    ///
+    /// # Errors
+    /// It does not.
+    pub fn must_know(&self, minor: u16, what: &str) -> Result<()> {
+        if self.conn.peer.protocol.minor >= minor {
+            return Ok(());
+        }
+        Err(Error::user(format!(
+            "the host of {} ({}) does not know {what} yet",
+            self.session, self.conn.peer.software
+        ))
+        .hint("run `remote host upgrade SESSION` to bring its host to this version"))
+    }
+
+    async fn records(mut self, op: Op) -> Result<Logs> {
         let request = self.request(op).await?;
         Ok(Logs {
             control: self,

@@ -8,7 +8,7 @@ use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 
-use super::reach::run;
+use super::dial::run;
 use crate::error::{Context, Error, Result};
 use crate::provision::{quote, sh};
 use crate::ssh::{Connection, Exec};

@@ -14,7 +14,7 @@ use super::reach::Hosts;
 use super::registry::{Known, Registry};
 use super::status::newest;
 use crate::error::{Error, Kind, Result};
-use crate::model::{AgentState, SessionStatus};
+use crate::model::{AgentState, AgentStatus, Check, CheckState, SessionStatus};
 use crate::mux::Plain;
 
 /// How long a host may take from its agents' end to having written that down.
@@ -185,7 +185,7 @@ impl Following {
         };
         let settled = async {
             loop {
-                let known = self.registry.resolve(self.known.id.as_str())?;
+                let known = self.registry.known(&self.known.id)?;
                 let status = match newest(&self.registry, &known, &self.hosts).await {
                     Ok(status) => status,
                     // It may be ending right now, between its socket and its last word.
@@ -204,6 +204,28 @@ impl Following {
         match tokio::time::timeout(SETTLE, settled).await {
             Ok(outcome) => outcome,
             Err(_) => newest(&self.registry, &self.known, &self.hosts).await,
+        }
+    }
+
+    /// Waits until none of their checks runs.
+    ///
+    /// # Errors
+    /// Nothing can be had of the session.
+    pub async fn checked(&self, agents: &[u32]) -> Result<SessionStatus> {
+        let over =
+            |status: &SessionStatus| status.ended.is_some() || checking(status, agents).is_empty();
+        let mut pause = Duration::from_millis(20);
+        loop {
+            let known = self.registry.resolve(self.known.id.as_str())?;
+            match newest(&self.registry, &known, &self.hosts).await {
+                Ok(status) if over(&status) || !known.live => return Ok(status),
+                Ok(_) => self.until(&known, &over).await,
+                Err(e) if e.kind == Kind::Connection => {}
+                Err(e) => return Err(e),
+            }
+            // What is lost comes back, or is written down, in a moment.
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(2));
         }
     }
 
@@ -260,7 +282,15 @@ impl Changes {
     }
 }
 
-/// The exit status of a session's agents: the first that failed, in their order. A lost agent counts as 1.
+/// Those of the agents whose work is being checked.
+pub fn checking(status: &SessionStatus, agents: &[u32]) -> Vec<u32> {
+    let running = |a: &&AgentStatus| a.check.as_ref().is_some_and(Check::is_running);
+    let asked = status.agents.iter().filter(|a| agents.contains(&a.number));
+    asked.filter(running).map(|a| a.number).collect()
+}
+
+/// The exit status of a session's agents: the first that failed, in their order. A lost agent counts as 1, and so
+/// does work that was checked and not found good.
 pub fn exit_status(status: &SessionStatus, agents: &[u32]) -> u8 {
     let mut asked: Vec<_> = status
         .agents
@@ -275,6 +305,10 @@ pub fn exit_status(status: &SessionStatus, agents: &[u32]) -> u8 {
             AgentState::Lost => 1,
             _ => 0,
         })
+        .chain(asked.iter().map(|a| {
+            let good = |c: &Check| c.state == CheckState::Passed || c.is_running();
+            u8::from(!a.check.as_ref().is_none_or(good))
+        }))
         .find(|code| *code != 0)
         .unwrap_or(0)
 }

@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Mutex;
 
-use super::reach::connect_bulk;
+use super::connect::connect_bulk;
 use super::registry::{Known, Registry};
 use crate::error::{Error, Result};
 use crate::ssh::{Ask, Connection};
@@ -109,7 +109,7 @@ impl Carrier {
     async fn connection(&self) -> Result<Connection> {
         let mut held = self.connection.lock().await;
         if held.is_closed() {
-            let known = self.registry.resolve(self.known.id.as_str())?;
+            let known = self.registry.known(&self.known.id)?;
             *held = connect_bulk(&known, self.ask.clone()).await?;
         }
         Ok(held.clone())

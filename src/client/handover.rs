@@ -1,122 +1,42 @@
-//! What lies between "the machine is there" and "the session is yours": writing down where it is, and
-//! bringing a dead session's host back.
+//! What a provider is asked about a session that is known: where its machine is now, to let this device in, to
+//! bring its dead host back or to end it.
 
 use std::sync::Arc;
 
 use super::cloud;
-use super::dispatch::{Cloud, Place};
-use super::ledger::{Entry, SshPlace};
-use super::reach::{OverSsh, dial};
+use super::place::{Cloud, Place, Provider, Way};
 use super::registry::{Known, Registry};
 use crate::config::{Config, Paths};
 use crate::error::{Context, Error, Result};
-use crate::model::{SessionId, SessionSpec, SessionStatus, now_ms};
-use crate::provision::{
-    Binaries, Compute, Endpoint, Local, Login, MachineState, PinnedLogin, ProvisionError, Rented,
-    SshHost, Steps, quote,
-};
-use crate::ssh::{Ask, Connection, Flow};
+use crate::provision::{Binaries, Login, MachineState, PinnedLogin, ProvisionError, Steps};
+use crate::ssh::Ask;
 
-/// The provider for a place, with the connection it works over.
-///
-/// # Errors
-/// The machine cannot be reached.
-pub async fn provider(
-    paths: &Paths,
-    place: &Place,
-    ask: Arc<dyn Ask>,
-) -> Result<(Box<dyn Compute>, Option<Connection>)> {
-    match place {
-        Place::Local => Ok((Box::new(Local::new(paths.sessions())), None)),
-        Place::Ssh {
-            destination,
-            binaries,
-        } => {
-            let connection = dial(destination, ask, Flow::Credited).await?;
-            let remote = Arc::new(OverSsh::new(destination, connection.clone()));
-            let host = SshHost::new(remote, binaries.clone());
-            Ok((Box::new(host), Some(connection)))
-        }
-        Place::Ec2(place) => {
-            let region = place.region.as_deref();
-            let ec2 = cloud::open(paths, &place.config, region, &place.binaries, ask).await?;
-            Ok((Box::new(ec2), None))
-        }
-    }
+/// The provider that a known session is with.
+async fn open(paths: &Paths, known: &Known, ask: Arc<dyn Ask>) -> Result<(Provider, Way)> {
+    place_of(paths, known)?.open(paths, ask, &|_| {}).await
 }
 
-fn entry(spec: &SessionSpec, ssh: SshPlace) -> Entry {
-    Entry {
-        id: spec.id.clone(),
-        name: spec.name.clone(),
-        provider: spec.provider.clone(),
-        ssh,
-        last: Some(SessionStatus {
-            spec: spec.clone(),
-            agents: Vec::new(),
-            attached: Vec::new(),
-            ends: Vec::new(),
-            ended: None,
-            warnings: Vec::new(),
-            now: spec.created,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-        }),
-        last_seen: now_ms(),
-        lost: false,
-        rented: None,
-    }
-}
-
-/// Writes down where a launched session is, so that every verb finds it.
-///
-/// # Errors
-/// The ledger cannot be written: the session runs, and the error says where.
-pub fn record(
-    registry: &Registry,
-    spec: &SessionSpec,
-    endpoint: &Endpoint,
-    rented: Option<Rented>,
-) -> Result<()> {
-    let (destination, login) = match &endpoint.login {
-        Login::Ssh { destination } => (destination.clone(), None),
-        Login::Pinned(_) if spec.provider == "local" => return Ok(()), // Its directory is its record.
-        Login::Pinned(login) => (
-            format!("{}@{}", login.user, login.address),
-            Some(login.clone()),
-        ),
+/// Where a known session is, in a provider's words. The account of a rented machine and the binaries of other systems
+/// are the configuration's.
+pub(super) fn place_of(paths: &Paths, known: &Known) -> Result<Place> {
+    let Some(ssh) = &known.ssh else {
+        return Ok(Place::Local);
     };
-    if destination.is_empty() {
-        return Ok(());
-    }
-    let place = SshPlace {
-        destination,
-        dir: endpoint.dir.clone(),
-        socket: endpoint.socket.clone(),
-        binary: endpoint.binary.clone(),
-        login,
+    let config = here(paths)?;
+    let binaries = Binaries {
+        by_system: config.host_binaries().clone(),
+        ..Binaries::default()
     };
-    registry.ledger().put(&Entry {
-        rented,
-        ..entry(spec, place)
-    })
-}
-
-/// Where a known session is, in a provider's words. The binary there is the one it was started with.
-///
-/// # Errors
-/// The configuration cannot be read, which a rented machine's account is taken from.
-pub fn place_of(paths: &Paths, known: &Known) -> Result<Place> {
-    Ok(match &known.ssh {
-        Some(_) if known.provider == "ec2" => Place::Ec2(Box::new(Cloud {
-            config: here(paths)?,
+    Ok(match known.provider.as_str() {
+        "ec2" => Place::Ec2(Box::new(Cloud {
+            config,
             region: known.rented.as_ref().map(|r| r.region.clone()),
-            binaries: Binaries::default(),
+            binaries,
         })),
-        Some(ssh) => Place::Ssh {
+        _ => Place::Ssh {
             destination: ssh.destination.clone(),
-            binaries: Binaries::default(),
+            binaries,
         },
-        None => Place::Local,
     })
 }
 
@@ -132,11 +52,17 @@ pub async fn revive(
     steps: Steps<'_>,
 ) -> Result<Known> {
     steps("revive");
-    let (compute, _connection) = provider(paths, &place_of(paths, known)?, ask).await?;
-    let endpoint = compute.start(&known.id).await?;
-    if let (Some(mut entry), Login::Ssh { .. }) =
-        (registry.ledger().get(&known.id), &endpoint.login)
-    {
+    let (provider, _) = open(paths, known, ask).await?;
+    let endpoint = provider.compute().start(&known.id).await?;
+    // A session of this machine has no entry: its directory tells.
+    if let Some(mut entry) = registry.ledger().get(&known.id) {
+        if let Login::Pinned(login) = &endpoint.login {
+            entry.ssh.destination = format!("{}@{}", login.user, login.address);
+            entry.ssh.login = Some(login.clone());
+        }
+        if let Some(rented) = &mut entry.rented {
+            rented.stopped = false;
+        }
         entry.ssh.socket = endpoint.socket;
         entry.ssh.binary = endpoint.binary;
         entry.lost = false;
@@ -145,7 +71,7 @@ pub async fn revive(
         }
         registry.ledger().put(&entry)?;
     }
-    registry.resolve(known.id.as_str())
+    registry.known(&known.id)
 }
 
 /// Has a rented machine take this device's key.
@@ -172,8 +98,9 @@ fn here(paths: &Paths) -> Result<Config> {
 /// It is gone (a person's error), or its provider cannot be asked.
 pub async fn refresh(registry: &Registry, known: &Known, ask: Arc<dyn Ask>) -> Result<Known> {
     let paths = Paths::from_env()?;
-    let (compute, _) = provider(&paths, &place_of(&paths, known)?, ask).await?;
-    let endpoint = match compute.endpoint(&known.id).await {
+    let (provider, _) = open(&paths, known, ask).await?;
+    let endpoint = match provider.compute().endpoint(&known.id).await {
+        Err(e @ ProvisionError::Stopped(_)) => return Err(e.into()),
         Err(e @ (ProvisionError::NoSession(_) | ProvisionError::NotRunning(_))) => {
             registry.ledger().lost(&known.id);
             return Err(Error::user(e.to_string())
@@ -186,9 +113,12 @@ pub async fn refresh(registry: &Registry, known: &Known, ask: Arc<dyn Ask>) -> R
     {
         entry.ssh.destination = format!("{}@{}", login.user, login.address);
         entry.ssh.login = Some(login);
+        if let Some(rented) = &mut entry.rented {
+            rented.stopped = false;
+        }
         registry.ledger().put(&entry)?;
     }
-    registry.resolve(known.id.as_str())
+    registry.known(&known.id)
 }
 
 /// Ends a session whose host does not answer over the wire.
@@ -196,8 +126,8 @@ pub async fn refresh(registry: &Registry, known: &Known, ask: Arc<dyn Ask>) -> R
 /// # Errors
 /// Its machine cannot be reached, or its process does not end.
 pub async fn put_down(paths: &Paths, known: &Known, ask: Arc<dyn Ask>) -> Result<()> {
-    let (compute, _connection) = provider(paths, &place_of(paths, known)?, ask).await?;
-    Ok(compute.terminate(&known.id).await?)
+    let (provider, _) = open(paths, known, ask).await?;
+    Ok(provider.compute().terminate(&known.id).await?)
 }
 
 /// Whether a session's machine says that its host is gone.
@@ -205,41 +135,7 @@ pub async fn put_down(paths: &Paths, known: &Known, ask: Arc<dyn Ask>) -> Result
 /// # Errors
 /// Its machine cannot be reached.
 pub async fn is_gone(paths: &Paths, known: &Known, ask: Arc<dyn Ask>) -> Result<bool> {
-    let (compute, _connection) = provider(paths, &place_of(paths, known)?, ask).await?;
-    Ok(compute.describe(&known.id).await?.state == MachineState::Gone)
-}
-
-/// The command that removes a session's directory on its machine; refused for anything that is not one.
-///
-/// # Errors
-/// A directory that is no session's.
-pub fn remove_command(id: &SessionId, dir: &str) -> Result<String> {
-    if dir.starts_with('/') && dir.ends_with(&format!("/sessions/{id}")) {
-        return Ok(format!("rm -rf -- {}", quote(dir)));
-    }
-    Err(Error::internal(format!(
-        "`{dir}` is not the directory of {id}"
-    )))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_sessions_own_directory_is_removed() -> Result<()> {
-        let id: SessionId = "session-abc234".parse().expect("a good id");
-        let good = remove_command(&id, "/home/me/.local/state/remote/sessions/session-abc234")?;
-        assert!(good.starts_with("rm -rf -- /home/me"));
-        for bad in [
-            "/",
-            "",
-            "/home/me",
-            "/sessions/session-abc235",
-            "sessions/session-abc234",
-        ] {
-            assert!(remove_command(&id, bad).is_err(), "{bad}");
-        }
-        Ok(())
-    }
+    let (provider, _) = open(paths, known, ask).await?;
+    let machine = provider.compute().describe(&known.id).await?;
+    Ok(machine.state == MachineState::Gone)
 }

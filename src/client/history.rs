@@ -1,22 +1,29 @@
 //! One agent's history, wherever it can be had: from the live host, from a dead one's directory, or from
 //! that directory on another machine. A reader that follows goes from the first to the others by itself.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
+use super::connect::connect_bulk;
 use super::control::{Logs, take_record};
-use super::reach::{Hosts, connect_bulk};
+use super::reach::Hosts;
 use super::registry::{Known, Registry};
+use super::repo::failed;
+use crate::config::SessionDir;
 use crate::error::{Error, Kind, Result};
 use crate::model::{HistoryKind, LogRecord};
 use crate::mux::HistoryReader;
 use crate::provision::quote;
+use crate::ssh::ExecControl;
 
 /// How often a lost connection to a live host is made anew without a byte of progress.
 const TRIES: u32 = 5;
 const CHUNK: usize = 64 * 1024;
+/// Of what a machine says of a failure.
+const SAID: u64 = 16 << 10;
 
 /// Where to begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +31,52 @@ pub enum Begin {
     Offset(u64),
     /// The last so many bytes.
     Tail(u64),
+}
+
+/// Which log of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Log {
+    /// What an agent wrote.
+    Agent(u32),
+    /// What a run of its check printed.
+    Check(u32, u32),
+    /// What setup printed.
+    Setup,
+}
+
+impl From<u32> for Log {
+    fn from(agent: u32) -> Self {
+        Self::Agent(agent)
+    }
+}
+
+impl Log {
+    /// As the wire has it: the agent, 0 for none, and the check.
+    fn numbers(self) -> (u32, Option<u32>) {
+        match self {
+            Self::Agent(agent) => (agent, None),
+            Self::Check(agent, run) => (agent, Some(run)),
+            Self::Setup => (0, None),
+        }
+    }
+
+    /// Where it lies.
+    pub fn dir(self, session: &SessionDir) -> PathBuf {
+        match self {
+            Self::Agent(agent) => session.agent(agent),
+            Self::Check(agent, run) => session.check(agent, run),
+            Self::Setup => session.setup(),
+        }
+    }
+
+    /// Of a session that has none, `what` it is called.
+    pub fn missing(self, what: &str) -> Error {
+        match self {
+            Self::Agent(agent) => Error::user(format!("{what} has no agent {agent}")),
+            Self::Check(agent, run) => Error::user(format!("{what}/{agent} has no check {run}")),
+            Self::Setup => Error::user(format!("no setup was run in {what}")),
+        }
+    }
 }
 
 enum Source {
@@ -35,6 +88,8 @@ enum Source {
 /// Records that come as plain bytes.
 struct Stream {
     stdout: Box<dyn AsyncRead + Send + Unpin>,
+    stderr: Box<dyn AsyncRead + Send + Unpin>,
+    control: ExecControl,
     buf: BytesMut,
     /// Held for as long as its channel is read.
     _connection: crate::ssh::Connection,
@@ -45,7 +100,7 @@ pub struct History {
     registry: Registry,
     known: Known,
     hosts: Arc<Hosts>,
-    agent: u32,
+    log: Log,
     follow: bool,
     source: Source,
     /// The agent byte that comes next; `None` before the first record of a tail.
@@ -62,16 +117,17 @@ impl History {
         registry: &Registry,
         known: &Known,
         hosts: &Arc<Hosts>,
-        agent: u32,
+        log: impl Into<Log>,
         begin: Begin,
         follow: bool,
     ) -> Result<Self> {
-        let (known, source) = open(registry, known, hosts, agent, begin, follow).await?;
+        let log = log.into();
+        let (known, source) = open(registry, known, hosts, log, begin, follow).await?;
         Ok(Self {
             registry: registry.clone(),
             known,
             hosts: hosts.clone(),
-            agent,
+            log,
             follow,
             source,
             at: match begin {
@@ -135,13 +191,13 @@ impl History {
 
     /// The host is gone or the connection is: goes on where it was, from whatever is there now.
     async fn reopen(&mut self, lost: Error) -> Result<()> {
-        let known = self.registry.resolve(self.known.id.as_str())?;
+        let known = self.registry.known(&self.known.id)?;
         let begin = self.at.map_or(Begin::Tail(0), Begin::Offset);
         let (known, source) = open(
             &self.registry,
             &known,
             &self.hosts,
-            self.agent,
+            self.log,
             begin,
             self.follow,
         )
@@ -157,18 +213,18 @@ async fn open(
     registry: &Registry,
     known: &Known,
     hosts: &Arc<Hosts>,
-    agent: u32,
+    log: Log,
     begin: Begin,
     follow: bool,
 ) -> Result<(Known, Source)> {
     let mut known = known.clone();
     if known.live {
-        match live(&known, hosts, agent, begin, follow).await {
+        match live(&known, hosts, log, begin, follow).await {
             Ok(logs) => return Ok((known, Source::Live(Box::new(logs)))),
             Err(e) if e.kind != Kind::Connection => return Err(e),
             Err(e) => {
                 // It may have ended between the look and the dial.
-                known = registry.resolve(known.id.as_str())?;
+                known = registry.known(&known.id)?;
                 if known.live && known.dir.is_some() {
                     return Err(e);
                 }
@@ -176,10 +232,8 @@ async fn open(
         }
     }
     let source = match (&known.dir, &known.ssh) {
-        (Some(_), _) => Source::Disk(Box::new(disk(&known, agent, begin)?)),
-        (None, Some(_)) => {
-            Source::Elsewhere(Box::new(elsewhere(&known, hosts, agent, begin).await?))
-        }
+        (Some(_), _) => Source::Disk(Box::new(disk(&known, log, begin)?)),
+        (None, Some(_)) => Source::Elsewhere(Box::new(elsewhere(&known, hosts, log, begin).await?)),
         (None, None) => return Err(Error::internal(format!("{} is nowhere", known.id))),
     };
     Ok((known, source))
@@ -188,30 +242,29 @@ async fn open(
 async fn live(
     known: &Known,
     hosts: &Arc<Hosts>,
-    agent: u32,
+    log: Log,
     begin: Begin,
     follow: bool,
 ) -> Result<Logs> {
     let control = hosts.reach(known).await?.control().await?;
+    let (agent, check) = log.numbers();
+    if check.is_some() {
+        control.must_know(3, "an agent's checks")?;
+    }
     match begin {
-        Begin::Offset(offset) => control.logs(agent, offset, None, follow).await,
-        Begin::Tail(bytes) => control.logs(agent, 0, Some(bytes), follow).await,
+        Begin::Offset(offset) => control.logs(agent, check, offset, None, follow).await,
+        Begin::Tail(bytes) => control.logs(agent, check, 0, Some(bytes), follow).await,
     }
 }
 
-fn disk(known: &Known, agent: u32, begin: Begin) -> Result<HistoryReader> {
-    let dir = known
-        .dir
-        .as_ref()
-        .ok_or_else(|| Error::internal("no directory"))?
-        .agent(agent);
+fn disk(known: &Known, log: Log, begin: Begin) -> Result<HistoryReader> {
+    let session = known.dir.as_ref();
+    let dir = log.dir(session.ok_or_else(|| Error::internal("no directory"))?);
     if !dir.is_dir() {
-        return Err(
-            Error::user(format!("{} has no agent {agent}", known.label())).hint(format!(
-                "run `remote status {}` to see its agents",
-                known.id
-            )),
-        );
+        return Err(log.missing(&known.label()).hint(format!(
+            "run `remote status {}` to see its agents",
+            known.id
+        )));
     }
     read_dir(&dir, begin)
 }
@@ -230,7 +283,7 @@ pub fn read_dir(dir: &std::path::Path, begin: Begin) -> Result<HistoryReader> {
     Ok(reader)
 }
 
-async fn elsewhere(known: &Known, hosts: &Arc<Hosts>, agent: u32, begin: Begin) -> Result<Stream> {
+async fn elsewhere(known: &Known, hosts: &Arc<Hosts>, log: Log, begin: Begin) -> Result<Stream> {
     let place = known
         .ssh
         .as_ref()
@@ -240,14 +293,18 @@ async fn elsewhere(known: &Known, hosts: &Arc<Hosts>, agent: u32, begin: Begin) 
         Begin::Offset(offset) => format!("--offset {offset}"),
         Begin::Tail(bytes) => format!("--tail {bytes}"),
     };
+    let (agent, check) = log.numbers();
+    let check = check.map_or_else(String::new, |run| format!(" --check {run}"));
     let command = format!(
-        "{} host logs --dir {} {agent} {from}",
+        "{} host logs --dir {} {agent} {from}{check}",
         quote(&place.binary),
         quote(&place.dir)
     );
     let exec = connection.exec(&command, None).await?;
     Ok(Stream {
         stdout: Box::new(exec.stdout),
+        stderr: Box::new(exec.stderr),
+        control: exec.control,
         buf: BytesMut::new(),
         _connection: connection,
     })
@@ -261,8 +318,20 @@ impl Stream {
             }
             self.buf.reserve(CHUNK);
             if self.stdout.read_buf(&mut self.buf).await? == 0 {
-                return Ok(None);
+                return self.ended().await.map(|()| None);
             }
+        }
+    }
+}
+
+impl Stream {
+    /// Whether that was all, or why there is no more.
+    async fn ended(&mut self) -> Result<()> {
+        let mut said = Vec::new();
+        (&mut self.stderr).take(SAID).read_to_end(&mut said).await?;
+        match self.control.wait().await?.code() {
+            0 => Ok(()),
+            status => Err(failed(status, &String::from_utf8_lossy(&said))),
         }
     }
 }

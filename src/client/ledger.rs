@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Paths;
 use crate::error::{Context, Result};
-use crate::model::{Millis, SessionId, SessionStatus};
-use crate::provision::{PinnedLogin, Rented, Survives, write_whole};
+use crate::model::{Ended, Millis, SessionId, SessionSpec, SessionStatus, now_ms};
+use crate::provision::{Endpoint, Login, PinnedLogin, Rented, Survives, write_whole};
 
 /// Where a session lives that another machine holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +44,9 @@ pub struct Entry {
     /// The rented machine, as its provider last told of it.
     #[serde(default)]
     pub rented: Option<Rented>,
+    /// It is over, and its workspace was seen to.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub released: bool,
 }
 
 /// The directory of entries.
@@ -82,15 +85,62 @@ impl Ledger {
     /// # Errors
     /// The directory cannot be written.
     pub fn put(&self, entry: &Entry) -> Result<()> {
+        self.write(entry, Survives::PowerCut)
+    }
+
+    /// As [`Ledger::put`], for what can be asked for again: two hundred of these must not wait for a disk each.
+    ///
+    /// # Errors
+    /// As [`Ledger::put`].
+    pub fn note(&self, entry: &Entry) -> Result<()> {
+        self.write(entry, Survives::Crash)
+    }
+
+    fn write(&self, entry: &Entry, survives: Survives) -> Result<()> {
         let write = || -> std::io::Result<()> {
             std::fs::create_dir_all(&self.0)?;
             write_whole(
                 &self.file(&entry.id),
                 &serde_json::to_vec_pretty(entry)?,
-                Survives::PowerCut,
+                survives,
             )
         };
         write().context(format!("cannot write to {}", self.0.display()))
+    }
+
+    /// Writes down where a launched session is, so that every verb finds it.
+    ///
+    /// # Errors
+    /// The directory cannot be written: the session runs, and the error says where.
+    pub fn launched(&self, spec: &SessionSpec, endpoint: &Endpoint) -> Result<()> {
+        let (destination, login) = match &endpoint.login {
+            Login::Ssh { destination } => (destination.clone(), None),
+            Login::Pinned(_) if spec.provider == "local" => return Ok(()), // Its directory is its record.
+            Login::Pinned(login) => (
+                format!("{}@{}", login.user, login.address),
+                Some(login.clone()),
+            ),
+        };
+        if destination.is_empty() {
+            return Ok(());
+        }
+        self.put(&Entry {
+            id: spec.id.clone(),
+            name: spec.name.clone(),
+            provider: spec.provider.clone(),
+            ssh: SshPlace {
+                destination,
+                dir: endpoint.dir.clone(),
+                socket: endpoint.socket.clone(),
+                binary: endpoint.binary.clone(),
+                login,
+            },
+            last: Some(begun(spec)),
+            last_seen: now_ms(),
+            lost: false,
+            rented: endpoint.rented.clone(),
+            released: false,
+        })
     }
 
     /// Writes down what a host said, where there is an entry for it.
@@ -103,13 +153,23 @@ impl Ledger {
         entry.last_seen = now;
         entry.lost = false;
         // Not worth an error to somebody who asked something else.
-        let _ = self.put(&entry);
+        let _ = self.note(&entry);
     }
 
     /// Writes down that a session's host is no more, though nobody saw its end.
     pub fn lost(&self, id: &SessionId) {
         if let Some(mut entry) = self.get(id) {
             entry.lost = true;
+            let _ = self.note(&entry);
+        }
+    }
+
+    /// Writes down an end that its own host could not tell of any more.
+    pub fn ended(&self, id: &SessionId, end: Ended) {
+        if let Some(mut entry) = self.get(id)
+            && let Some(last) = entry.last.as_mut().filter(|l| l.ended.is_none())
+        {
+            last.ended = Some(end);
             let _ = self.put(&entry);
         }
     }
@@ -125,6 +185,22 @@ impl Ledger {
             }
             _ => Ok(()),
         }
+    }
+}
+
+/// What can be said of a session that has just begun, before its host has been asked.
+fn begun(spec: &SessionSpec) -> SessionStatus {
+    SessionStatus {
+        spec: spec.clone(),
+        agents: Vec::new(),
+        attached: Vec::new(),
+        ends: Vec::new(),
+        ended: None,
+        warnings: Vec::new(),
+        news: Vec::new(),
+        volume: None,
+        now: spec.created,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
     }
 }
 

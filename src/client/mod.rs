@@ -1,22 +1,42 @@
 //! What the verbs mean, without a terminal: which sessions there are, how to reach one, what to ask it.
 
 pub mod attach;
+pub mod broadcast;
 pub mod cloud;
+pub mod compare;
+pub mod connect;
 pub mod control;
 pub mod copy;
+pub mod diagnosis;
+pub mod dial;
+pub mod digest;
+pub mod discard;
 pub mod dispatch;
+pub mod elsewhere;
 pub mod follow;
 pub mod forward;
+pub mod grow;
 pub mod handover;
 pub mod history;
 pub mod ledger;
+pub mod lend;
+pub mod limits;
 pub mod link;
 pub mod logs;
+pub mod notices;
+pub mod place;
 pub mod prune;
 pub mod reach;
 pub mod registry;
+pub mod repo;
+pub mod resume;
+pub mod secrets;
+pub mod setup;
+pub mod site;
 pub mod status;
+pub mod unpulled;
 pub mod waiting;
+pub mod without_machine;
 
 pub use control::{ByteStream, Control};
 pub use ledger::{Ledger, SshPlace};

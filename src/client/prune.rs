@@ -8,13 +8,16 @@ use std::time::Duration;
 use rustix::fs::{FlockOperation, flock};
 use serde::Serialize;
 
-use super::handover::{is_gone, remove_command};
-use super::reach::{dial, run};
+use super::dial::{dial, run};
+use super::handover::is_gone;
 use super::registry::{Known, Registry};
+use super::repo::Way;
+use super::repo::pull::collect;
 use super::status::{PATIENCE, Presence, report};
 use crate::config::{Paths, SessionDir};
 use crate::error::{Context, Error, Result};
 use crate::model::{HostEndpoint, Millis, SessionId};
+use crate::provision::quote;
 use crate::ssh::{Ask, Flow};
 
 /// How long a host that has ended may take to be gone, and how often that is looked at.
@@ -62,7 +65,7 @@ async fn is_over(paths: &Paths, registry: &Registry, known: &Known, ask: &Arc<dy
         .await
         .presence
     {
-        Presence::Live => false,
+        Presence::Live | Presence::Stopped | Presence::Launching | Presence::Foreign => false,
         Presence::Ended | Presence::Lost => true,
         Presence::Unreachable => {
             let asked = is_gone(paths, known, ask.clone());
@@ -79,10 +82,18 @@ fn ended_at(known: &Known) -> Millis {
 /// Removes what is left of one session, here and on its machine.
 ///
 /// # Errors
-/// Its host has come back, its machine cannot be reached, or its files cannot be removed; the record of it
-/// then stays.
-pub async fn remove(registry: &Registry, known: &Known, ask: Arc<dyn Ask>) -> Result<Pruned> {
+/// Its host has come back, its machine cannot be reached, its files cannot be removed, or, unless it is `force`d,
+/// what agents left there cannot be kept; the record of it then stays.
+pub async fn remove(
+    registry: &Registry,
+    known: &Known,
+    ask: Arc<dyn Ask>,
+    force: bool,
+) -> Result<Pruned> {
     let mut freed = 0;
+    if !force && has_trees(known) {
+        keep_leftovers(known, ask.clone()).await?;
+    }
     if let Some(dir) = &known.dir {
         freed = size(dir.path());
         let dir = dir.clone();
@@ -111,6 +122,45 @@ pub async fn remove(registry: &Registry, known: &Known, ask: Arc<dyn Ask>) -> Re
     })
 }
 
+/// The command that removes a session's directory on its machine; refused for anything that is not one.
+///
+/// # Errors
+/// A directory that is no session's.
+fn remove_command(id: &SessionId, dir: &str) -> Result<String> {
+    if dir.starts_with('/') && dir.ends_with(&format!("/sessions/{id}")) {
+        return Ok(format!("rm -rf -- {}", quote(dir)));
+    }
+    Err(Error::internal(format!(
+        "`{dir}` is not the directory of {id}"
+    )))
+}
+
+/// Whether agents may have left files that are nowhere else: on a rented machine they lie on its volume.
+fn has_trees(known: &Known) -> bool {
+    let here = |d: &SessionDir| d.work().exists();
+    let agents = known.spec().is_some_and(|s| !s.agents.is_empty());
+    agents && known.provider != "ec2" && known.dir.as_ref().is_none_or(here)
+}
+
+/// What agents have not committed lies in the directory: it goes into the store, which stays.
+async fn keep_leftovers(known: &Known, ask: Arc<dyn Ask>) -> Result<()> {
+    let id = &known.id;
+    let way = Way::open(known, ask).await?;
+    let why = match collect(&way, id, None).await {
+        Ok(None) => return Ok(()),
+        Ok(Some(kept)) if kept.warnings.is_empty() => return Ok(()),
+        Ok(Some(kept)) => kept.warnings.join("; "),
+        Err(e) => e.to_string(),
+    };
+    Err(
+        Error::user(format!("not all that the agents of {id} left can be kept"))
+            .because(why)
+            .hint(format!(
+                "fetch it with `remote cp -r {id}:. DIR`, then `remote prune {id} --force`"
+            )),
+    )
+}
+
 /// Takes the host's own lock first, so that none can start in what is being removed.
 fn remove_dir(dir: &SessionDir) -> Result<()> {
     let held = File::open(dir.lock()).ok();
@@ -131,7 +181,10 @@ fn remove_dir(dir: &SessionDir) -> Result<()> {
     // Sockets that a host which died left elsewhere; a clean end removes them.
     let endpoint = std::fs::read(dir.endpoint()).unwrap_or_default();
     if let Ok(endpoint) = serde_json::from_slice::<HostEndpoint>(&endpoint) {
-        for socket in [&endpoint.socket, &endpoint.agent_socket] {
+        // The SSH agent, and the link for hooks, lie beside the agents' own.
+        let beside = ["ssh.sock", "remote"].map(|name| endpoint.agent_socket.with_file_name(name));
+        let [ssh_agent, link] = &beside;
+        for socket in [&endpoint.socket, &endpoint.agent_socket, ssh_agent, link] {
             let _ = std::fs::remove_file(socket);
             if let Some(place) = socket.parent().filter(|p| *p != dir.path()) {
                 let _ = std::fs::remove_dir(place);
@@ -173,6 +226,23 @@ mod tests {
         drop(lock);
         remove_dir(&dir)?;
         assert!(!dir.path().exists());
+        Ok(())
+    }
+
+    #[test]
+    fn only_a_sessions_own_directory_is_removed() -> Result<()> {
+        let id: SessionId = "session-abc234".parse().expect("a good id");
+        let good = remove_command(&id, "/home/me/.local/state/remote/sessions/session-abc234")?;
+        assert!(good.starts_with("rm -rf -- /home/me"));
+        for bad in [
+            "/",
+            "",
+            "/home/me",
+            "/sessions/session-abc235",
+            "sessions/session-abc234",
+        ] {
+            assert!(remove_command(&id, bad).is_err(), "{bad}");
+        }
         Ok(())
     }
 }

@@ -3,23 +3,19 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::sync::Mutex;
 
+use super::connect::connect_with;
 use super::control::{ByteStream, Control};
-use super::handover::admit;
+use super::dial::run;
+use super::limits::Limits;
 use super::registry::Known;
 use crate::error::{Error, Result};
 use crate::model::SessionId;
 use crate::proto::Mux;
-use crate::provision::{BoxFuture, PinnedLogin, Ran, Remote, live_endpoint, quote};
-use crate::ssh::{
-    Ask, Connection, Flow, HostTrust, Overrides, Resolved, SshError, SshErrorKind, resolve,
-};
-
-/// The most bytes of a command's output that are kept.
-const OUTPUT: u64 = 4 << 20;
+use crate::provision::{live_endpoint, quote};
+use crate::ssh::{Ask, Connection, Flow, SshErrorKind};
 
 /// An SSH connection to a session's machine and the way to its host's socket. Clones share the connection.
 #[derive(Clone)]
@@ -36,120 +32,35 @@ pub struct HostConn {
     bridge: Arc<Mutex<Option<Mux>>>,
 }
 
-/// Opens an SSH connection to a session's machine, with the pinned key where it is this one.
-///
-/// # Errors
-/// What SSH says; for this machine also that the session's host is not running.
-pub async fn connect(known: &Known, ask: Arc<dyn Ask>) -> Result<Connection> {
-    connect_with(known, ask, Flow::Credited).await
-}
-
-/// As [`connect`], for transfers: one that is not read makes the others on this connection wait.
-///
-/// # Errors
-/// As [`connect`].
-pub async fn connect_bulk(known: &Known, ask: Arc<dyn Ask>) -> Result<Connection> {
-    connect_with(known, ask, Flow::Bulk).await
-}
-
-async fn connect_with(known: &Known, ask: Arc<dyn Ask>, flow: Flow) -> Result<Connection> {
-    match (pinned(known)?, &known.ssh) {
-        (Some(login), _) => match dial_pinned(&login, ask.clone(), flow).await {
-            // A rented machine that another device made: EC2 lets this one in too.
-            Err(e) if e.kind == SshErrorKind::Auth && known.provider == "ec2" => {
-                let login = admit(known, ask.clone()).await?;
-                Ok(dial_pinned(&login, ask, flow).await?)
-            }
-            dialled => Ok(dialled?),
-        },
-        (None, Some(place)) => dial(&place.destination, ask, flow).await,
-        (None, None) => Err(Error::internal(format!("{} is nowhere", known.id))),
-    }
-}
-
-/// How to log in to a session's machine where its server is known by its key alone; `None` where ssh's own
-/// configuration says how.
-///
-/// # Errors
-/// For this machine: the session's host is not running, or has no SSH server.
-pub fn pinned(known: &Known) -> Result<Option<PinnedLogin>> {
-    if let Some(place) = &known.ssh {
-        return Ok(place.login.clone());
-    }
-    let Some(dir) = &known.dir else {
-        return Ok(None);
-    };
-    let Some(endpoint) = live_endpoint(dir) else {
-        let mut dead = known.clone();
-        dead.live = false;
-        return Err(dead
-            .must_live()
-            .err()
-            .unwrap_or_else(|| Error::internal("a dead host lives")));
-    };
-    let (Some(port), Some(host_key), Some(user)) =
-        (endpoint.port, endpoint.host_key, endpoint.user)
-    else {
-        return Err(Error::connection(format!(
-            "the host of {} has no SSH server of its own",
-            known.label()
-        ))
-        .hint(format!(
-            "{} started it on this machine, which is where you are",
-            known
-                .spec()
-                .map_or_else(|| "somebody".to_owned(), |s| s.owner)
-        )));
-    };
-    Ok(Some(PinnedLogin {
-        address: "127.0.0.1".to_owned(),
-        port,
-        user,
-        host_key,
-        identity: dir.client_key(),
-    }))
-}
-
-/// Opens an SSH connection to a server whose key is known beforehand.
-///
-/// # Errors
-/// What SSH says; another key is refused.
-pub async fn dial_pinned(
-    login: &PinnedLogin,
-    ask: Arc<dyn Ask>,
-    flow: Flow,
-) -> std::result::Result<Connection, SshError> {
-    let identity = login.identity.clone();
-    let resolved = Resolved::direct(&login.address, login.port, &login.user, identity);
-    let trust = HostTrust::Pinned(login.host_key.clone());
-    Connection::open_with(&resolved, &trust, ask, flow).await
-}
-
-/// Opens an SSH connection as `ssh DESTINATION` would.
-///
-/// # Errors
-/// What SSH says.
-pub async fn dial(destination: &str, ask: Arc<dyn Ask>, flow: Flow) -> Result<Connection> {
-    let resolved = resolve(destination, &Overrides::default()).await?;
-    Ok(Connection::open_with(&resolved, &HostTrust::KnownHosts, ask, flow).await?)
-}
-
 /// Opens the way to a session's host. Says nothing to it yet.
 ///
 /// # Errors
 /// It is over, or its machine cannot be reached.
 pub async fn reach(known: &Known, ask: Arc<dyn Ask>) -> Result<HostConn> {
-    reach_with(known, ask, Flow::Credited).await
+    reach_with(known, ask, Flow::Credited, Limits::default()).await
 }
 
-async fn reach_with(known: &Known, ask: Arc<dyn Ask>, flow: Flow) -> Result<HostConn> {
+/// As [`reach`], for who does not wait longer than that for an answer, or knows the way.
+///
+/// # Errors
+/// As [`reach`].
+pub async fn reach_within(known: &Known, ask: Arc<dyn Ask>, limits: Limits) -> Result<HostConn> {
+    reach_with(known, ask, Flow::Credited, limits).await
+}
+
+async fn reach_with(
+    known: &Known,
+    ask: Arc<dyn Ask>,
+    flow: Flow,
+    limits: Limits,
+) -> Result<HostConn> {
     known.must_live()?;
     if let (None, Some(dir)) = (&known.ssh, &known.dir)
         && live_endpoint(dir).is_some_and(|e| e.port.is_none())
     {
         return HostConn::new(known, None);
     }
-    let connection = connect_with(known, ask, flow).await?;
+    let connection = connect_with(known, ask, flow, limits).await?;
     HostConn::new(known, Some(connection))
 }
 
@@ -189,7 +100,7 @@ impl Hosts {
         if let Some(host) = open.get(&known.id).filter(|h| !h.is_closed()) {
             return Ok(host.clone());
         }
-        let host = reach_with(known, self.ask.clone(), self.flow).await?;
+        let host = reach_with(known, self.ask.clone(), self.flow, Limits::default()).await?;
         open.insert(known.id.clone(), host.clone());
         Ok(host)
     }
@@ -330,73 +241,5 @@ impl std::fmt::Display for NoHost {
 impl std::error::Error for NoHost {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.0.source()
-    }
-}
-
-/// Runs a command to its end, both outputs collected.
-///
-/// # Errors
-/// The connection is lost.
-pub async fn run(
-    connection: &Connection,
-    command: &str,
-    mut stdin: impl AsyncRead + Unpin,
-) -> Result<Ran> {
-    let mut exec = connection.exec(command, None).await?;
-    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-    {
-        let mut input = exec.stdin;
-        let feed = async {
-            // A command that fails early does not read it all; its status says more than the broken pipe.
-            let _ = tokio::io::copy(&mut stdin, &mut input).await;
-            let _ = input.shutdown().await;
-        };
-        let mut out = (&mut exec.stdout).take(OUTPUT);
-        let mut err = (&mut exec.stderr).take(OUTPUT);
-        let (_, out, err) = tokio::join!(
-            feed,
-            out.read_to_end(&mut stdout),
-            err.read_to_end(&mut stderr)
-        );
-        out?;
-        err?;
-    }
-    Ok(Ran {
-        status: exec.control.wait().await?.code(),
-        stdout,
-        stderr,
-    })
-}
-
-/// A connection as providers see it.
-pub struct OverSsh {
-    destination: String,
-    connection: Connection,
-}
-
-impl OverSsh {
-    pub fn new(destination: &str, connection: Connection) -> Self {
-        Self {
-            destination: destination.to_owned(),
-            connection,
-        }
-    }
-}
-
-impl Remote for OverSsh {
-    fn run<'a>(
-        &'a self,
-        command: &'a str,
-        stdin: Box<dyn AsyncRead + Send + Unpin>,
-    ) -> BoxFuture<'a, std::io::Result<Ran>> {
-        Box::pin(async move {
-            run(&self.connection, command, stdin)
-                .await
-                .map_err(std::io::Error::other)
-        })
-    }
-
-    fn destination(&self) -> &str {
-        &self.destination
     }
 }

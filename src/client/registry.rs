@@ -61,7 +61,7 @@ impl Registry {
     /// The sessions' directory is there and cannot be read.
     pub fn all(&self, ended: bool) -> Result<Vec<Known>> {
         // A session on a machine that shares this home is in both: the entry says how to get there.
-        let mut all: Vec<Known> = self.ledger.all().into_iter().map(from_entry).collect();
+        let mut all: Vec<Known> = self.ledger.all().into_iter().map(Known::from).collect();
         for local in self.local()? {
             if !all.iter().any(|k| k.id == local.id) {
                 all.push(local);
@@ -91,6 +91,23 @@ impl Registry {
             .collect())
     }
 
+    /// One session by its identity. Nothing of the others is read.
+    pub fn get(&self, id: &SessionId) -> Option<Known> {
+        let here = || from_dir(id.clone(), SessionDir::new(self.sessions.join(id.as_str())));
+        self.ledger.get(id).map(Known::from).or_else(here)
+    }
+
+    /// As [`Registry::get`], of one that was there a moment ago.
+    ///
+    /// # Errors
+    /// It was removed meanwhile.
+    pub fn known(&self, id: &SessionId) -> Result<Known> {
+        self.get(id).ok_or_else(|| {
+            Error::user(format!("{id} is not there any more"))
+                .hint("run `remote status --all` to see what is")
+        })
+    }
+
     /// The session that `typed` names: its name, its `--name`, or any unique beginning of one of them, live
     /// sessions first.
     ///
@@ -100,6 +117,20 @@ impl Registry {
         let mut all = self.all(true)?;
         let index = pick(typed, &all)?;
         Ok(all.swap_remove(index))
+    }
+
+    /// [`Registry::resolve`] for each of many, all read once.
+    ///
+    /// # Errors
+    /// As for one.
+    pub fn resolve_all<'a>(&self, typed: impl Iterator<Item = &'a str>) -> Result<Vec<Known>> {
+        let all = self.all(true)?;
+        typed
+            .map(|typed| {
+                let index = pick(typed, &all)?;
+                all.get(index).cloned().ok_or_else(none_at_all)
+            })
+            .collect()
     }
 
     /// The session that was made last: a live one, else an ended one.
@@ -216,21 +247,23 @@ fn from_dir(id: SessionId, dir: SessionDir) -> Option<Known> {
     })
 }
 
-fn from_entry(entry: Entry) -> Known {
-    Known {
-        id: entry.id,
-        name: entry.name,
-        provider: entry.provider,
-        dir: None,
-        ssh: Some(entry.ssh),
-        rented: entry.rented,
-        created: entry
-            .last
-            .as_ref()
-            .map_or(entry.last_seen, |l| l.spec.created),
-        live: !entry.lost && entry.last.as_ref().is_none_or(|l| l.ended.is_none()),
-        last: entry.last,
-        last_seen: entry.last_seen,
+impl From<Entry> for Known {
+    fn from(entry: Entry) -> Self {
+        Self {
+            id: entry.id,
+            name: entry.name,
+            provider: entry.provider,
+            dir: None,
+            ssh: Some(entry.ssh),
+            rented: entry.rented,
+            created: entry
+                .last
+                .as_ref()
+                .map_or(entry.last_seen, |l| l.spec.created),
+            live: !entry.lost && entry.last.as_ref().is_none_or(|l| l.ended.is_none()),
+            last: entry.last,
+            last_seen: entry.last_seen,
+        }
     }
 }
 

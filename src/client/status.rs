@@ -1,21 +1,33 @@
-//! What sessions are doing: all hosts asked side by side, none waited for longer than the others need.
+//! What sessions are doing: hosts asked side by side, so many at a time, and none waited for that is silent.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
-use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::{Instant, timeout, timeout_at};
 
-use super::reach::{Hosts, connect, host_is_dead, reach};
+use super::cloud::Doors;
+use super::connect::connect_within;
+use super::control::Happened;
+use super::limits::Limits;
+use super::reach::{Hosts, host_is_dead, reach, reach_within};
 use super::registry::{Known, Registry};
 use crate::error::{Context, Error, Kind, Result};
-use crate::model::{Millis, SessionId, SessionStatus, now_ms};
-use crate::provision::quote;
+use crate::model::{Millis, SessionEvent, SessionId, SessionStatus, now_ms};
+use crate::provision::{Machine, Rented, quote};
 use crate::ssh::Ask;
 
 /// How long a host may take to answer before it is called unreachable.
 pub const PATIENCE: Duration = Duration::from_secs(2);
+/// How long all of them may take together, however many are silent.
+pub const IN_ALL: Duration = Duration::from_secs(6);
+/// So many are asked at a time: each is a socket, and some systems give a process 256.
+const ABREAST: usize = 100;
+/// And so many of them on this machine, whose own CPU is at the other end of each handshake too.
+const ABREAST_HERE: usize = 16;
+/// So many times as long may it take where AWS is asked first: to let this device in, or for where a machine is now.
+const BY_AWS: u32 = 5;
 
 /// Whether a session's host can be heard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -25,8 +37,14 @@ pub enum Presence {
     Ended,
     /// Its host died without an end.
     Lost,
+    /// Its machine was stopped from outside, and can be started again.
+    Stopped,
+    /// Its machine is there, and its launch is not through.
+    Launching,
     /// It does not answer; `status` is what it said last.
     Unreachable,
+    /// Another owner's, as the tags tell of it: its host was not asked.
+    Foreign,
 }
 
 /// One session as it can be told now: what `status --json` prints.
@@ -35,6 +53,9 @@ pub struct Report {
     pub session: SessionId,
     pub name: Option<String>,
     pub provider: String,
+    /// Whose it is, where that is another owner: an ARN.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
     pub presence: Presence,
     /// Why it does not answer.
     pub unreachable_because: Option<String>,
@@ -45,6 +66,9 @@ pub struct Report {
     /// Milliseconds until its deadline, where it has one.
     pub ttl_left_ms: Option<Millis>,
     pub status: Option<SessionStatus>,
+    /// Where that was asked for and can be had.
+    #[serde(skip)]
+    pub happened: Option<Happened>,
 }
 
 impl Report {
@@ -58,6 +82,7 @@ impl Report {
                 .as_ref()
                 .map_or_else(|| known.name.clone(), |s| s.spec.name.clone()),
             provider: known.provider.clone(),
+            owner: None,
             presence,
             unreachable_because: None,
             place: match (&known.dir, &known.ssh) {
@@ -70,13 +95,28 @@ impl Report {
                 .filter(|_| presence == Presence::Live)
                 .map(|d| d.saturating_sub(now_ms())),
             status,
+            happened: None,
         }
+    }
+
+    /// Another owner's session, as its tags tell of it.
+    pub fn of_another(machine: &Machine) -> Option<Self> {
+        let known = super::cloud::known(machine)?;
+        let status = known.last.clone();
+        let mut report = Self::new(&known, Presence::Foreign, status);
+        let rented = machine.rented.as_ref()?;
+        report.owner = Some(rented.owner.clone());
+        report.ttl_left_ms = rented.deadline.map(|d| d.saturating_sub(now_ms()));
+        Some(report)
     }
 
     /// What is known without asking anybody.
     pub fn remembered(known: &Known) -> Self {
         let ended = known.last.as_ref().is_some_and(|l| l.ended.is_some());
+        let rented = known.rented.as_ref();
         let presence = match (known.live, ended) {
+            (true, _) if rented.is_some_and(|r| r.stopped) => Presence::Stopped,
+            (true, _) if rented.is_some_and(|r| r.provisional) => Presence::Launching,
             (true, _) => Presence::Unreachable,
             (false, true) => Presence::Ended,
             (false, false) => Presence::Lost,
@@ -90,51 +130,140 @@ impl Report {
     }
 }
 
-/// One session, asked now; never fails and never takes longer than `patience`.
+/// One session, asked now where it is known to be; never fails. A machine that is silent is not waited for longer than
+/// `patience`.
 pub async fn report(
     registry: &Registry,
     known: &Known,
     ask: Arc<dyn Ask>,
     patience: Duration,
 ) -> Report {
-    if !known.live {
-        return Report::remembered(known);
+    report_since(registry, known, ask, patience, None).await
+}
+
+/// As [`report`], for somebody who means this one: a rented machine that is silent is followed to where it is now, and
+/// lets this device in from where that is.
+pub async fn report_one(
+    registry: &Registry,
+    known: &Known,
+    ask: Arc<dyn Ask>,
+    patience: Duration,
+) -> Report {
+    asked(
+        registry,
+        known,
+        ask,
+        patience,
+        (Limits::each(patience), None),
+    )
+    .await
+}
+
+/// As [`report`], with what happened since then, where that is asked for. What one that is over has left is read
+/// where it lies.
+async fn report_since(
+    registry: &Registry,
+    known: &Known,
+    ask: Arc<dyn Ask>,
+    patience: Duration,
+    since: Option<Millis>,
+) -> Report {
+    let how = (Limits::each(patience).as_known(), since);
+    // Boxed: it is long, and part of much that is longer.
+    let mut report = Box::pin(asked(registry, known, ask.clone(), patience, how)).await;
+    let over = matches!(report.presence, Presence::Ended | Presence::Lost);
+    if over && since.is_some() && known.provider != "ec2" {
+        let limits = Limits::each(patience);
+        let read = timeout(patience, events_on_disk(known, &ask, limits)).await;
+        report.happened = read.ok().and_then(Result::ok);
     }
-    // A machine that this device has never spoken to has to let it in first.
-    let stranger =
-        known.provider == "ec2" && known.last.as_ref().is_none_or(|l| l.version.is_empty());
-    let patience = if stranger { patience * 5 } else { patience };
+    report
+}
+
+async fn asked(
+    registry: &Registry,
+    known: &Known,
+    ask: Arc<dyn Ask>,
+    patience: Duration,
+    (limits, since): (Limits, Option<Millis>),
+) -> Report {
+    let cannot_answer = |r: &Rented| r.stopped || r.provisional;
+    if !known.live || known.rented.as_ref().is_some_and(cannot_answer) {
+        let mut report = Report::remembered(known);
+        report.unreachable_because = waits_for(known, report.presence);
+        return report;
+    }
+    let stranger = || known.last.as_ref().is_none_or(|l| l.version.is_empty());
+    let by_aws = known.provider == "ec2" && (!limits.as_known || stranger());
+    let longest = if by_aws { patience * BY_AWS } else { patience };
     let asked = async {
-        let host = reach(known, ask.clone()).await?;
-        host.control().await?.status().await
+        let host = reach_within(known, ask.clone(), limits).await;
+        let host = host.map_err(|e| (e, false))?;
+        let status = async {
+            let mut control = host.control().await?;
+            let status = control.status().await?;
+            Ok((
+                status,
+                match since {
+                    Some(since) => control.events(since).await?,
+                    None => None,
+                },
+            ))
+        };
+        status.await.map_err(|e| (e, true))
     };
-    match tokio::time::timeout(patience, asked).await {
-        Ok(Ok(status)) => {
+    match timeout(longest, asked).await {
+        Ok(Ok((status, happened))) => {
             registry.ledger().saw(&status, now_ms());
-            Report::new(known, Presence::Live, Some(status))
-        }
-        Ok(Err(e)) => gone(registry, known, &ask, patience, &e).await,
-        Err(_) => {
-            let mut report = Report::remembered(known);
-            report.unreachable_because = Some(format!("no answer in {} s", patience.as_secs()));
+            let mut report = Report::new(known, Presence::Live, Some(status));
+            report.happened = happened;
             report
         }
+        Ok(Err((e, machine))) => gone(registry, known, &ask, patience, &e, machine).await,
+        Err(_) => silent(known, format!("no answer in {} s", longest.as_secs())),
     }
 }
 
-/// A host that did not answer may just have ended: its directory says so.
+fn silent(known: &Known, why: String) -> Report {
+    let mut report = Report::remembered(known);
+    if report.presence == Presence::Unreachable {
+        report.unreachable_because = Some(why);
+    }
+    report
+}
+
+/// What has to happen to a machine that cannot answer, and how.
+fn waits_for(known: &Known, presence: Presence) -> Option<String> {
+    let id = &known.id;
+    match presence {
+        Presence::Stopped => Some(format!(
+            "its machine is stopped: `remote restart {id}` starts it, `remote terminate {id}` ends it"
+        )),
+        Presence::Launching => {
+            let rented = known.rented.as_ref()?;
+            Some(format!(
+                "its launch on {} is not through: cut off, it ends itself within 10 minutes of its boot; `remote \
+                 terminate {id}` ends it now",
+                rented.device
+            ))
+        }
+        _ => None,
+    }
+}
+
+/// A host that did not answer may just have ended: its directory says so, where its machine answers.
 async fn gone(
     registry: &Registry,
     known: &Known,
     ask: &Arc<dyn Ask>,
     patience: Duration,
     why: &Error,
+    machine: bool,
 ) -> Report {
-    let mut now = registry
-        .resolve(known.id.as_str())
-        .unwrap_or_else(|_| known.clone());
-    if now.ssh.is_some() {
-        if let Ok(Ok(last)) = tokio::time::timeout(patience / 2, on_disk(&now, ask)).await {
+    let mut now = registry.get(&known.id).unwrap_or_else(|| known.clone());
+    if now.ssh.is_some() && machine {
+        let limits = Limits::each(patience / 2).as_known();
+        if let Ok(Ok(last)) = timeout(patience / 2, on_disk_within(&now, ask, limits)).await {
             registry.ledger().saw(&last, now_ms());
             now.live = last.ended.is_none();
             now.last = Some(last);
@@ -151,21 +280,62 @@ async fn gone(
     report
 }
 
-/// All of them, asked side by side, in the order given.
-pub async fn report_all(
+/// Asks all of them, each answer with its place in `known`, as it comes. It is over after [`IN_ALL`], whoever is
+/// silent. Where rented machines are, and this device has moved, it is let in anew, and they are asked again.
+pub fn ask_all(
     registry: &Registry,
     known: &[Known],
-    ask: Arc<dyn Ask>,
+    ask: &Arc<dyn Ask>,
     patience: Duration,
-) -> Vec<Report> {
-    let mut tasks = JoinSet::new();
-    for (index, known) in known.iter().cloned().enumerate() {
+) -> mpsc::UnboundedReceiver<(usize, Report)> {
+    let known = known.iter().map(|k| (k.clone(), None));
+    ask_each(registry, known, ask, patience)
+}
+
+/// As [`ask_all`], and what happened since then.
+pub fn ask_each(
+    registry: &Registry,
+    known: impl IntoIterator<Item = (Known, Option<Millis>)>,
+    ask: &Arc<dyn Ask>,
+    patience: Duration,
+) -> mpsc::UnboundedReceiver<(usize, Report)> {
+    let (send, answers) = mpsc::unbounded_channel();
+    let turns = Arc::new(Semaphore::new(ABREAST));
+    let turns_here = Arc::new(Semaphore::new(ABREAST_HERE));
+    let doors = Arc::new(Doors::new(ask.clone()));
+    let until = Instant::now() + IN_ALL;
+    for (index, (known, since)) in known.into_iter().enumerate() {
         let (registry, ask) = (registry.clone(), ask.clone());
-        tasks.spawn(async move { (index, report(&registry, &known, ask, patience).await) });
+        let turns = match known.ssh {
+            Some(_) => turns.clone(),
+            None => turns_here.clone(),
+        };
+        let (send, doors) = (send.clone(), doors.clone());
+        tokio::spawn(async move {
+            let report = match timeout_at(until, turns.acquire_owned()).await {
+                Ok(_turn) => {
+                    let asked = async {
+                        let first =
+                            report_since(&registry, &known, ask.clone(), patience, since).await;
+                        let rented = known.rented.as_ref();
+                        let shut = rented.filter(|_| first.presence == Presence::Unreachable);
+                        match shut {
+                            Some(rented) if doors.open(&rented.region).await => {
+                                report_since(&registry, &known, ask, patience, since).await
+                            }
+                            _ => first,
+                        }
+                    };
+                    let late = |_| silent(&known, "it did not answer in time".to_owned());
+                    timeout_at(until, asked).await.unwrap_or_else(late)
+                }
+                Err(_) => silent(&known, "not asked: too many others were silent".to_owned()),
+            };
+            // Nobody wants to know any more.
+            let _ = send.send((index, report));
+        });
     }
-    let mut reports = tasks.join_all().await;
-    reports.sort_by_key(|(index, _)| *index);
-    reports.into_iter().map(|(_, report)| report).collect()
+    answers
 }
 
 /// What a session's host wrote last into its directory, here or on its machine.
@@ -173,14 +343,36 @@ pub async fn report_all(
 /// # Errors
 /// It never wrote anything, or its machine cannot be reached.
 pub async fn on_disk(known: &Known, ask: &Arc<dyn Ask>) -> Result<SessionStatus> {
-    let text = match (&known.dir, &known.ssh) {
+    on_disk_within(known, ask, Limits::default()).await
+}
+
+async fn on_disk_within(
+    known: &Known,
+    ask: &Arc<dyn Ask>,
+    limits: Limits,
+) -> Result<SessionStatus> {
+    let text = file_of(known, "last.json", ask, limits).await?;
+    serde_json::from_slice(&text).context(format!("the last status of {} is damaged", known.id))
+}
+
+async fn events_on_disk(known: &Known, ask: &Arc<dyn Ask>, limits: Limits) -> Result<Happened> {
+    let text = file_of(known, "events.jsonl", ask, limits).await?;
+    let events = SessionEvent::read_all(&text);
+    let now = events.last().map_or(0, |e| e.at);
+    Ok(Happened { events, now })
+}
+
+/// A file of a session's directory, wherever that is.
+async fn file_of(known: &Known, name: &str, ask: &Arc<dyn Ask>, limits: Limits) -> Result<Vec<u8>> {
+    Ok(match (&known.dir, &known.ssh) {
         (Some(dir), _) => {
-            std::fs::read(dir.last()).context(format!("cannot read {}", dir.last().display()))?
+            let file = dir.path().join(name);
+            std::fs::read(&file).context(format!("cannot read {}", file.display()))?
         }
         (None, Some(place)) => {
-            let connection = connect(known, ask.clone()).await?;
-            let command = format!("cat {}", quote(&format!("{}/last.json", place.dir)));
-            let ran = super::reach::run(&connection, &command, tokio::io::empty()).await?;
+            let connection = connect_within(known, ask.clone(), limits).await?;
+            let command = format!("cat {}", quote(&format!("{}/{name}", place.dir)));
+            let ran = super::dial::run(&connection, &command, tokio::io::empty()).await?;
             if ran.status != 0 {
                 return Err(Error::user(format!(
                     "{} holds nothing of {} any more",
@@ -190,8 +382,7 @@ pub async fn on_disk(known: &Known, ask: &Arc<dyn Ask>) -> Result<SessionStatus>
             ran.stdout
         }
         (None, None) => return Err(Error::internal(format!("{} is nowhere", known.id))),
-    };
-    serde_json::from_slice(&text).context(format!("the last status of {} is damaged", known.id))
+    })
 }
 
 /// The newest status there is: the live host's, else the one it left behind.
@@ -248,7 +439,7 @@ pub async fn watch(
         } else {
             tokio::time::sleep(PATIENCE).await;
         }
-        known = registry.resolve(known.id.as_str()).unwrap_or(known);
+        known = registry.get(&known.id).unwrap_or(known);
         let again = report(&registry, &known, ask.clone(), PATIENCE).await;
         presence = again.presence;
         if send.send(again).await.is_err() {
@@ -258,82 +449,4 @@ pub async fn watch(
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use super::*;
-    use crate::model::{
-        AgentState, AgentStatus, DEFAULT_SIZE, EndKind, Ended, Ends, Evidence, SessionSpec, Source,
-    };
-
-    /// A status with agents numbered from 1 in these states.
-    pub(in super::super) fn status(id: &str, states: &[AgentState]) -> SessionStatus {
-        let agents = (1..).zip(states).map(|(number, state)| AgentStatus {
-            number,
-            name: "sh".into(),
-            argv: vec!["sh".into()],
-            task: String::new(),
-            state: *state,
-            since: 0,
-            evidence: Evidence {
-                source: Source::Process,
-                at: 0,
-                message: None,
-                progress: None,
-            },
-            title: String::new(),
-            pid: None,
-            size: DEFAULT_SIZE,
-            started: 0,
-            ended: None,
-            bytes: 0,
-            full_screen: false,
-        });
-        SessionStatus {
-            agents: agents.collect(),
-            spec: SessionSpec {
-                id: id.parse().expect("a good id"),
-                name: None,
-                task: String::new(),
-                provider: "local".into(),
-                owner: String::new(),
-                created: 0,
-                ends: Ends::default(),
-                agents: Vec::new(),
-                price_microusd_per_hour: 0,
-                budget_microusd: None,
-            },
-            attached: Vec::new(),
-            ends: Vec::new(),
-            ended: None,
-            warnings: Vec::new(),
-            now: 7,
-            version: "0".into(),
-        }
-    }
-
-    #[test]
-    fn what_is_remembered_says_how_it_ended() {
-        let mut last = status("session-abc234", &[]);
-        let mut known = Known {
-            id: last.spec.id.clone(),
-            name: None,
-            provider: "local".into(),
-            dir: None,
-            ssh: None,
-            rented: None,
-            last: None,
-            last_seen: 3,
-            created: 0,
-            live: true,
-        };
-        assert_eq!(Report::remembered(&known).presence, Presence::Unreachable);
-        known.live = false;
-        assert_eq!(Report::remembered(&known).presence, Presence::Lost);
-        last.ended = Some(Ended {
-            kind: EndKind::Exited,
-            at: 1,
-            why: "all over".into(),
-        });
-        known.last = Some(last);
-        assert_eq!(Report::remembered(&known).presence, Presence::Ended);
-    }
-}
+pub(super) mod tests;

@@ -6,15 +6,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
-use super::reach::reach;
+use super::control::Watch;
+use super::limits::Limits;
+use super::reach::reach_within;
 use super::registry::{Known, Registry};
 use super::status::on_disk;
 use crate::error::{Error, Kind, Result};
-use crate::model::{AgentState, SessionId, SessionStatus};
+use crate::model::{AgentState, Check, SessionId, SessionStatus, now_ms};
 use crate::ssh::Ask;
+
+/// So many are dialled at a time; once there, all of them are listened to.
+const ABREAST: usize = 16;
+/// A machine that does not answer for so long is tried again later.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// What is waited for.
 #[derive(Debug, Clone)]
@@ -23,6 +30,8 @@ pub struct Goal {
     pub any: bool,
     /// Words of [`AgentState::word`].
     pub states: Vec<String>,
+    /// And no check of its work runs.
+    pub checked: bool,
 }
 
 /// One agent and where it was when the wait was over.
@@ -32,6 +41,8 @@ pub struct Arrived {
     pub agent: u32,
     #[serde(flatten)]
     pub state: AgentState,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub check: Option<Check>,
 }
 
 /// How a wait ends.
@@ -48,6 +59,8 @@ pub enum Verdict {
 pub struct Waiting {
     goal: Goal,
     sessions: BTreeMap<SessionId, Heard>,
+    /// Of these nothing more will be heard, and there are others.
+    deaf: BTreeSet<SessionId>,
 }
 
 #[derive(Debug, Default)]
@@ -55,7 +68,7 @@ struct Heard {
     /// The agents that count; `None` for all.
     wanted: Option<BTreeSet<u32>>,
     /// `None` until the session was first heard of.
-    agents: Option<BTreeMap<u32, AgentState>>,
+    agents: Option<BTreeMap<u32, (AgentState, Option<Check>)>>,
 }
 
 impl Waiting {
@@ -73,7 +86,11 @@ impl Waiting {
                 _ => heard.wanted = None,
             }
         }
-        Self { goal, sessions }
+        Self {
+            goal,
+            sessions,
+            deaf: BTreeSet::new(),
+        }
     }
 
     /// What a session's host says. `over`: nothing more will come from it, so what still ran is lost.
@@ -92,10 +109,17 @@ impl Waiting {
                         state if over && !state.is_over() => AgentState::Lost,
                         state => state,
                     };
-                    (a.number, state)
+                    let check = a.check.clone().filter(|c| !over || !c.is_running());
+                    (a.number, (state, check))
                 })
                 .collect(),
         );
+    }
+
+    /// A session that cannot be heard: whether others can, and one of them is enough.
+    fn goes_on_without(&mut self, session: SessionId) -> bool {
+        self.deaf.insert(session);
+        self.goal.any && self.deaf.len() < self.sessions.len()
     }
 
     /// Whether the wait is over.
@@ -105,21 +129,25 @@ impl Waiting {
         let mut open = false;
         for (session, heard) in &self.sessions {
             let Some(agents) = &heard.agents else {
-                open = true;
+                open |= !self.deaf.contains(session);
                 continue;
             };
-            for (agent, state) in agents {
+            for (agent, (state, check)) in agents {
                 let arrived = Arrived {
                     session: session.clone(),
                     agent: *agent,
                     state: *state,
+                    check: check.clone(),
                 };
-                if self.goal.states.iter().any(|s| s == state.word()) {
+                let checking = check.as_ref().is_some_and(Check::is_running);
+                if self.goal.checked && checking {
+                    open = true;
+                } else if self.goal.states.iter().any(|s| s == state.word()) {
                     there.push(arrived);
                 } else if state.is_over() {
                     never.push(arrived);
                 } else {
-                    open = true;
+                    open |= !self.deaf.contains(session);
                 }
             }
         }
@@ -157,10 +185,24 @@ pub async fn wait(
     let mut waiting = Waiting::new(goal, ids);
     let (send, mut heard) = mpsc::channel(16);
     let mut tasks = JoinSet::new();
+    let turns = Arc::new(Semaphore::new(ABREAST));
     let mut listened = BTreeSet::new();
     for (known, _) in targets {
         if listened.insert(known.id.clone()) {
-            tasks.spawn(listen(registry.clone(), known, ask.clone(), send.clone()));
+            let ear = Ear {
+                registry: registry.clone(),
+                ask: ask.clone(),
+                turns: turns.clone(),
+            };
+            let send = send.clone();
+            tasks.spawn(async move {
+                let id = known.id.clone();
+                ear.listen(known, move |told| {
+                    let (send, id) = (send.clone(), id.clone());
+                    async move { send.send((id, told)).await.is_ok() }
+                })
+                .await;
+            });
         }
     }
     drop(send);
@@ -189,8 +231,11 @@ pub async fn wait(
         }
         tokio::select! {
             told = heard.recv() => match told {
-                Some(Ok((status, over))) => waiting.heard(&status, over),
-                Some(Err(e)) => return Err(e),
+                Some((_, Ok((status, over)))) => waiting.heard(&status, over),
+                Some((id, Err(e))) => match waiting.goes_on_without(id.clone()) {
+                    true => ask.tell(&format!("{id} cannot be heard ({e}); the others are waited for.")),
+                    false => return Err(e),
+                },
                 None => return Err(Error::connection("no session can be heard of any more")
                     .hint("run `remote status --all` to see what became of them")),
             },
@@ -205,128 +250,80 @@ pub async fn wait(
 
 type Told = Result<(SessionStatus, bool)>;
 
-/// Tells what one host says until it says no more; then what it left behind.
-async fn listen(registry: Registry, mut known: Known, ask: Arc<dyn Ask>, send: mpsc::Sender<Told>) {
-    let mut pause = Duration::from_millis(100);
-    loop {
-        if !known.live {
-            let told = on_disk(&known, &ask).await.map(|status| (status, true));
-            let _ = send.send(told).await;
-            return;
-        }
-        let watch = async {
-            reach(&known, ask.clone())
-                .await?
-                .control()
-                .await?
-                .watch()
-                .await
-        };
-        match watch.await {
-            Ok(mut watch) => {
-                while let Ok(status) = watch.next().await {
-                    pause = Duration::from_millis(100);
-                    registry.ledger().saw(&status, crate::model::now_ms());
-                    if send.send(Ok((status, false))).await.is_err() {
-                        return;
-                    }
-                }
-            }
-            Err(e) if e.kind != Kind::Connection => {
-                let _ = send.send(Err(e)).await;
-                return;
-            }
-            Err(_) => {}
-        }
-        // Lost, not over, unless its directory or its machine says so.
-        match refreshed(&registry, &known, &ask).await {
-            Ok(Some(now)) => known = now,
-            Ok(None) => {}
-            Err(e) => {
-                let _ = send.send(Err(e)).await;
-                return;
-            }
-        }
-        if known.live {
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_secs(5));
-        }
-    }
+/// How hosts are listened to.
+struct Ear {
+    registry: Registry,
+    ask: Arc<dyn Ask>,
+    turns: Arc<Semaphore>,
 }
 
-/// The session as it is known now; asks an `ssh` machine whether its host still runs.
-async fn refreshed(
-    registry: &Registry,
-    known: &Known,
-    ask: &Arc<dyn Ask>,
-) -> Result<Option<Known>> {
-    let mut now = registry.resolve(known.id.as_str())?;
-    if now.dir.is_none()
-        && let Ok(status) = on_disk(&now, ask).await
-        && status.ended.is_some()
-    {
-        registry.ledger().saw(&status, crate::model::now_ms());
-        now.live = false;
-        now.last = Some(status);
+impl Ear {
+    /// Tells what one host says until it says no more, then what it left behind; or until nobody wants to know.
+    async fn listen<F: Future<Output = bool>>(&self, mut known: Known, tell: impl Fn(Told) -> F) {
+        let mut pause = Duration::from_millis(100);
+        loop {
+            if !known.live {
+                let told = on_disk(&known, &self.ask).await;
+                tell(told.map(|status| (status, true))).await;
+                return;
+            }
+            match self.watch(&known).await {
+                Ok(mut watch) => {
+                    while let Ok(status) = watch.next().await {
+                        pause = Duration::from_millis(100);
+                        self.registry.ledger().saw(&status, now_ms());
+                        if !tell(Ok((status, false))).await {
+                            return;
+                        }
+                    }
+                }
+                Err(e) if e.kind != Kind::Connection => {
+                    tell(Err(e)).await;
+                    return;
+                }
+                Err(_) => {}
+            }
+            // Lost, not over, unless its directory or its machine says so.
+            match self.refreshed(&known).await {
+                Ok(now) => known = now,
+                Err(e) => {
+                    tell(Err(e)).await;
+                    return;
+                }
+            }
+            if known.live {
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_secs(5));
+            }
+        }
     }
-    Ok(Some(now))
+
+    /// A stream of its states. Only getting there takes a turn: one that hangs there is not waited for by the others
+    /// for long.
+    async fn watch(&self, known: &Known) -> Result<Watch> {
+        let _turn = self.turns.acquire().await;
+        let limits = Limits {
+            answer: Some(PATIENCE),
+            ..Limits::default()
+        };
+        let control = reach_within(known, self.ask.clone(), limits).await?;
+        control.control().await?.watch().await
+    }
+
+    /// The session as it is known now; asks an `ssh` machine whether its host still runs.
+    async fn refreshed(&self, known: &Known) -> Result<Known> {
+        let mut now = self.registry.known(&known.id)?;
+        if now.dir.is_none()
+            && let Ok(status) = on_disk(&now, &self.ask).await
+            && status.ended.is_some()
+        {
+            self.registry.ledger().saw(&status, now_ms());
+            now.live = false;
+            now.last = Some(status);
+        }
+        Ok(now)
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::status::tests::status;
-    use super::*;
-
-    fn waiting(any: bool, states: &[&str], agent: Option<u32>) -> Waiting {
-        let goal = Goal {
-            any,
-            states: states.iter().map(|s| (*s).to_owned()).collect(),
-        };
-        Waiting::new(
-            goal,
-            [("session-abc234".parse().expect("a good id"), agent)],
-        )
-    }
-
-    #[test]
-    fn all_waits_for_each_and_any_for_one() {
-        let exited = AgentState::Exited { code: 0 };
-        let half = status("session-abc234", &[exited, AgentState::Working]);
-        let mut all = waiting(false, &["done", "exited"], None);
-        assert_eq!(all.verdict(), None, "not heard of yet");
-        all.heard(&half, false);
-        assert_eq!(all.verdict(), None);
-        all.heard(
-            &status("session-abc234", &[exited, AgentState::Done]),
-            false,
-        );
-        assert!(matches!(all.verdict(), Some(Verdict::There(a)) if a.len() == 2));
-        let mut any = waiting(true, &["exited"], None);
-        any.heard(&half, false);
-        assert!(matches!(any.verdict(), Some(Verdict::There(a)) if a[0].agent == 1));
-    }
-
-    #[test]
-    fn what_can_never_be_is_said_at_once() {
-        let exited = AgentState::Exited { code: 3 };
-        let mut blocked = waiting(false, &["blocked"], None);
-        blocked.heard(
-            &status("session-abc234", &[exited, AgentState::Working]),
-            false,
-        );
-        assert!(matches!(blocked.verdict(), Some(Verdict::Never(a)) if a[0].agent == 1));
-        let mut other = waiting(false, &["blocked"], Some(2));
-        other.heard(
-            &status("session-abc234", &[exited, AgentState::Working]),
-            false,
-        );
-        assert_eq!(other.verdict(), None);
-        other.heard(
-            &status("session-abc234", &[exited, AgentState::Working]),
-            true,
-        );
-        assert!(
-            matches!(other.verdict(), Some(Verdict::Never(a)) if a[0].state == AgentState::Lost)
-        );
-    }
-}
+mod tests;

@@ -74,6 +74,8 @@ pub(super) struct Engine {
     ending: Option<Ending>,
     agent: Option<AgentStatus>,
     notices: Vec<String>,
+    /// To be written between two of the agent's sequences.
+    told: Vec<u8>,
     effects: Vec<Effect>,
 }
 
@@ -122,6 +124,7 @@ impl Engine {
             ending: None,
             agent: None,
             notices: Vec::new(),
+            told: Vec::new(),
             effects: Vec::new(),
             options,
         })
@@ -318,7 +321,7 @@ impl Engine {
         let last = if ending == Ending::Hangup {
             Bytes::new()
         } else {
-            self.last_bytes()
+            self.last_bytes(!matches!(ending, Ending::Ended(_)))
         };
         let (output, sender) = (&mut self.output, &mut self.sender);
         let terminal = async {

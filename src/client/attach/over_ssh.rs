@@ -5,13 +5,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 
 use super::dial::{BoxFuture, Dial, DialError};
-use crate::client::control::ByteStream;
+use crate::client::control::{ByteStream, Control};
 use crate::client::handover::refresh;
+use crate::client::limits::Limits;
 use crate::client::link::Retry;
-use crate::client::reach::{HostConn, host_is_dead, reach};
+use crate::client::reach::{HostConn, host_is_dead, reach, reach_within};
 use crate::client::registry::{Known, Registry};
 use crate::error::{Error, Kind, Result};
 use crate::ssh::{self, Ask, SshError};
@@ -25,7 +26,11 @@ pub struct HostDial {
     known: Known,
     ask: Arc<Remembering>,
     open: Mutex<Option<HostConn>>,
+    /// As `open`, for who wants to know when it changes.
+    now: watch::Sender<Option<HostConn>>,
     away: AtomicU32,
+    /// Counts the connections that were given up.
+    given_up: watch::Sender<u64>,
 }
 
 impl HostDial {
@@ -49,9 +54,33 @@ impl HostDial {
             registry,
             known,
             ask,
+            now: watch::Sender::new(Some(host.clone())),
             open: Mutex::new(Some(host)),
             away: AtomicU32::new(0),
+            given_up: watch::Sender::new(0),
         })
+    }
+
+    /// Changes when the connection is given up: whatever else goes over it is to be let go too.
+    pub fn given_up(&self) -> watch::Receiver<u64> {
+        self.given_up.subscribe()
+    }
+
+    /// A control stream over the connection there is; it makes none.
+    ///
+    /// # Errors
+    /// There is none now, or the host does not listen.
+    pub async fn control(&self) -> Result<Control> {
+        let open = self.open.lock().await.clone();
+        match open {
+            Some(host) => host.control().await,
+            None => Err(Error::connection("there is no connection now")),
+        }
+    }
+
+    /// The connection that is used, whichever that is.
+    pub fn connections(&self) -> watch::Receiver<Option<HostConn>> {
+        self.now.subscribe()
     }
 
     async fn stream(&self, refresh: bool) -> std::result::Result<Box<dyn ByteStream>, DialError> {
@@ -59,16 +88,20 @@ impl HostDial {
         if refresh {
             // The old connection may hang as the old stream did.
             *open = None;
+            self.given_up.send_modify(|n| *n = n.wrapping_add(1));
+            self.now.send_replace(None);
         }
         let host = match &*open {
             Some(host) => host.clone(),
             None => {
-                let known = self.registry.resolve(self.known.id.as_str());
+                let known = self.registry.known(&self.known.id);
                 let known = known.map_err(|e| failed(Retry::Never, &e))?;
                 self.lives(&known)?;
                 let known = self.newest(known).await?;
-                let host = reach(&known, self.ask.clone()).await;
+                let limits = Limits::default().as_known();
+                let host = reach_within(&known, self.ask.clone(), limits).await;
                 let host = host.map_err(|e| failed(retry(&e), &e))?;
+                self.now.send_replace(Some(host.clone()));
                 open.insert(host).clone()
             }
         };

@@ -68,6 +68,7 @@ impl Lab {
         let (outside, events) = mpsc::channel(8);
         let console = TestConsole::default();
         let options = Options {
+            session: "session-abc234".into(),
             agent: 1,
             who: "me@here".into(),
             size: SIZE,
@@ -227,6 +228,10 @@ fn status() -> AgentStatus {
         ended: None,
         bytes: 0,
         full_screen: false,
+        check: None,
+        work: None,
+        push: None,
+        cut: false,
     }
 }
 

@@ -1,11 +1,14 @@
 //! This device's key: one for all its EC2 sessions, made at the first use, never sent anywhere but for its
 //! public half.
 
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
 use russh::keys::ssh_key::LineEnding;
 use russh::keys::{HashAlg, PrivateKey, decode_secret_key};
 
 use crate::config::Paths;
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 use crate::provision::ec2::Device;
 use crate::provision::{Survives, write_whole};
 use crate::ssh::keys;
@@ -15,13 +18,35 @@ use crate::ssh::keys;
 /// # Errors
 /// Its file cannot be read or written, or holds no key.
 pub fn device(paths: &Paths) -> Result<Device> {
-    let identity = paths.state.join("device").join("id_ed25519");
+    if let Some(device) = known(paths)? {
+        return Ok(device);
+    }
+    let identity = identity(paths);
+    make(&identity)?;
+    // Whoever was first, this is the key from now on.
+    known(paths)?.ok_or_else(|| Error::user(format!("{} is gone again", identity.display())))
+}
+
+/// As [`device`], where it has been used; makes nothing.
+///
+/// # Errors
+/// As [`device`].
+pub fn known(paths: &Paths) -> Result<Option<Device>> {
+    let identity = identity(paths);
     let key = match std::fs::read_to_string(&identity) {
         Ok(text) => decode_secret_key(&text, None)
             .context(format!("{} holds no private key", identity.display()))?,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => make(&identity)?,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(e).context(format!("{} cannot be read", identity.display())),
     };
+    of(key, identity).map(Some)
+}
+
+fn identity(paths: &Paths) -> PathBuf {
+    paths.state.join("device").join("id_ed25519")
+}
+
+fn of(key: PrivateKey, identity: PathBuf) -> Result<Device> {
     let name = name(&key);
     let mut public = key.public_key().clone();
     public.set_comment(format!("remote:{name}"));
@@ -34,16 +59,25 @@ pub fn device(paths: &Paths) -> Result<Device> {
     })
 }
 
-fn make(identity: &std::path::Path) -> Result<PrivateKey> {
+/// Makes the key, unless another command does so at the same time: machines know the key that is there.
+fn make(identity: &Path) -> Result<()> {
     let key = keys::generate_ed25519();
     let text = key
         .to_openssh(LineEnding::LF)
         .context("a key cannot be made")?;
     let dir = identity.parent().unwrap_or(identity);
-    std::fs::create_dir_all(dir)
-        .and_then(|()| write_whole(identity, text.as_bytes(), Survives::PowerCut))
-        .context(format!("{} cannot be written", identity.display()))?;
-    Ok(key)
+    let print = key.fingerprint(HashAlg::Sha256);
+    let mark = print.as_bytes().iter().take(8);
+    let mark: String = mark.map(|b| format!("{b:02x}")).collect();
+    let beside = dir.join(format!("new-{mark}"));
+    let made = std::fs::create_dir_all(dir)
+        .and_then(|()| write_whole(&beside, text.as_bytes(), Survives::PowerCut))
+        .and_then(|()| match std::fs::hard_link(&beside, identity) {
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(()),
+            linked => linked,
+        });
+    let _ = std::fs::remove_file(&beside);
+    made.context(format!("{} cannot be written", identity.display()))
 }
 
 /// The machine's name as others may see it (letters, digits, `-` and `.`), and what tells it from another
@@ -87,6 +121,20 @@ mod tests {
         assert_ne!(device(&paths_of_other)?.name, first.name);
         std::fs::write(&first.identity, "not a key")?;
         assert!(device(&paths).is_err());
+        Ok(())
+    }
+    #[test]
+    fn commands_that_make_the_key_at_once_have_the_same() -> Result<()> {
+        let home = tempfile::tempdir()?;
+        let paths = Paths::new(|v| (v == "HOME").then(|| home.path().into()))?;
+        let made: Vec<Device> = std::thread::scope(|scope| {
+            let all: Vec<_> = (0..8).map(|_| scope.spawn(|| device(&paths))).collect();
+            let ends = all.into_iter().map(|one| one.join().expect("no panic"));
+            ends.collect::<Result<_>>()
+        })?;
+        assert!(made.iter().all(|d| *d == made[0]), "{made:?}");
+        let dir = made[0].identity.parent().expect("a directory");
+        assert_eq!(std::fs::read_dir(dir)?.count(), 1);
         Ok(())
     }
 }

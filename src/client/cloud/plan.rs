@@ -3,14 +3,18 @@
 use std::time::Duration;
 
 use crate::config::{Config, Paths};
+use crate::cost::budget::Meter;
 use crate::cost::{Prices, Rate, Volume, book};
 use crate::error::{Error, Result};
 use crate::model::{Certainty, Millis, Money, Shape};
 use crate::provision::MachineWish;
-use crate::provision::sizing::{Auto, Wish, choose};
+use crate::provision::sizing::{Auto, Repository, Wish, choose};
 
 /// The root volume of the images that are known by name.
 pub(super) const ROOT_GIB: u64 = 8;
+
+/// What somebody who sets a budget wants at least, in milliseconds: it is up and has done something.
+const SENSIBLE: Millis = 600_000;
 
 /// What a person asked for, as far as it decides about the machine.
 #[derive(Debug, Clone)]
@@ -18,6 +22,8 @@ pub struct Wanted {
     pub region: String,
     pub task: String,
     pub agents: u32,
+    /// What they work on, where that is known.
+    pub repository: Option<Repository>,
     pub memory_mib: Option<u64>,
     pub vcpus: Option<u32>,
     /// The type is what was asked for, or empty: then one is chosen.
@@ -65,11 +71,52 @@ impl Plan {
         line
     }
 
+    /// Whether anything can run for so much.
+    ///
+    /// # Errors
+    /// It is less than the first minute costs.
+    pub fn affords(&self, budget: Option<Money>) -> Result<()> {
+        budget.map_or(Ok(()), |budget| {
+            enough(&self.shape.name, self.rate.hour_at_most(), budget)
+        })
+    }
+
+    /// What a month of the work volume costs, which outlives the machine.
+    pub fn kept_month(&self) -> Money {
+        if self.wish.workspace().is_some() {
+            return Money::ZERO;
+        }
+        let work = u64::from(self.wish.disk_gib);
+        self.rate.volumes_month.share(work, work + ROOT_GIB)
+    }
+
     /// What spot saves in an hour.
     pub fn saved(&self) -> Option<Money> {
         let dear = self.on_demand.filter(|_| self.wish.spot)?;
         Some(dear.minus(self.rate.instance)).filter(|m| !m.is_zero())
     }
+}
+
+/// A budget that is used up before anything has run is a mistake, and never a wish.
+///
+/// # Errors
+/// It is less than what a launch is billed at least: the error names one that makes sense.
+fn enough(name: &str, hour: Money, budget: Money) -> Result<()> {
+    let meter = Meter::new(0, hour);
+    let least = meter.spent(0);
+    if budget >= least {
+        return Ok(());
+    }
+    let sensible = meter.spent(SENSIBLE).whole_cents();
+    Err(Error::user(format!(
+        "a budget of {} is used up at once: {name} costs {} for its first minute, which is billed in any case",
+        budget.exact(),
+        least.exact()
+    ))
+    .hint(format!(
+        "say `--budget {}usd` at least, which is ten minutes of it",
+        sensible.exact().trim_start_matches('$')
+    )))
 }
 
 /// Chooses the machine and prices it.
@@ -83,7 +130,7 @@ pub async fn plan(paths: &Paths, config: &Config, wanted: Wanted, now: Millis) -
     let choice = choose(
         &Wish {
             task: &wanted.task,
-            repository: None,
+            repository: wanted.repository,
             agents: wanted.agents,
             instance: asked,
             memory_mib: wanted.memory_mib,
@@ -106,10 +153,11 @@ pub async fn plan(paths: &Paths, config: &Config, wanted: Wanted, now: Millis) -
         (quote.price, quote.certainty)
     };
     let gib_month = prices.gib_month(region, now).await;
-    let volumes = [
-        Volume::plain(ROOT_GIB),
-        Volume::plain(u64::from(wanted.wish.disk_gib)),
-    ];
+    let mut volumes = vec![Volume::plain(ROOT_GIB)];
+    // A workspace costs the same with a machine and without.
+    if wanted.wish.workspace().is_none() {
+        volumes.push(Volume::plain(u64::from(wanted.wish.disk_gib)));
+    }
     let rate = Rate::new(
         instance.unwrap_or_default(),
         sure.and(gib_month.certainty),
@@ -143,4 +191,24 @@ pub async fn plan(paths: &Paths, config: &Config, wanted: Wanted, now: Millis) -
         rate,
         on_demand: quote.price,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_below_the_first_minute_is_refused_with_one_that_makes_sense() {
+        let hour = Money::micros(105_000);
+        for (budget, good) in [(0, false), (1_749, false), (1_750, true), (2_000_000, true)] {
+            let told = enough("m6i.large", hour, Money::micros(budget));
+            assert_eq!(told.is_ok(), good, "{budget}");
+        }
+        let error = enough("m6i.large", hour, Money::micros(1_000)).expect_err("too little");
+        assert!(error.message.contains("budget of $0.001 is"), "{error}");
+        assert!(error.message.contains("costs $0.00175"), "{error}");
+        assert!(error.hints[0].contains("--budget 0.02usd"), "{error:?}");
+        // What nobody can price is nobody's to judge.
+        assert!(enough("m6i.large", Money::ZERO, Money::ZERO).is_ok());
+    }
 }

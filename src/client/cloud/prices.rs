@@ -1,9 +1,9 @@
 //! What the provider asks of prices when it has to choose another machine: an hour with volumes and address.
 
-use crate::cost::{Prices as Known, Rate, Volume};
+use crate::cost::{GP3_GIB_MONTH, Prices as Known, Rate, SNAPSHOT_GIB_MONTH, Volume};
 use crate::model::now_ms;
 use crate::provision::BoxFuture;
-use crate::provision::ec2::{PriceQuery, Prices};
+use crate::provision::ec2::{PriceQuery, Prices, Storage};
 
 use super::plan::ROOT_GIB;
 
@@ -26,6 +26,19 @@ impl Prices for Book {
             let price = gib_month.price.unwrap_or_default();
             let rate = Rate::new(instance, gib_month.certainty, &volumes, price);
             Some(rate.hour().as_micros())
+        })
+    }
+
+    fn storage<'a>(&'a self, region: &'a str) -> BoxFuture<'a, Storage> {
+        Box::pin(async move {
+            let told = self.0.gib_month(region, now_ms()).await.price;
+            let volume = told.unwrap_or(GP3_GIB_MONTH);
+            // Dearer where volumes are.
+            let snapshot = SNAPSHOT_GIB_MONTH.share(volume.as_micros(), GP3_GIB_MONTH.as_micros());
+            Storage {
+                volume: volume.as_micros(),
+                snapshot: snapshot.as_micros(),
+            }
         })
     }
 }

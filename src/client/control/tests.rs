@@ -58,7 +58,7 @@ async fn records_cut_anywhere_are_put_together() {
         messages
     })
     .await;
-    let mut logs = control.logs(1, 0, None, true).await.expect("asked");
+    let mut logs = control.logs(1, None, 0, None, true).await.expect("asked");
     for expected in [record(0, b"hello"), record(5, b""), record(5, b"world")] {
         assert_eq!(logs.next().await.expect("a record"), Some(expected));
     }

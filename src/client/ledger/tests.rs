@@ -9,6 +9,7 @@ fn entries_come_back_and_damaged_ones_are_passed_over() -> Result<()> {
     let ledger = Ledger::new(&paths);
     assert!(ledger.all().is_empty());
     let entry = Entry {
+        released: false,
         id: "session-abc234".parse().context("id")?,
         name: Some("x".into()),
         provider: "ssh".into(),

@@ -9,6 +9,8 @@ use super::super::mirror::SMALL;
 use super::super::outlet::Kind;
 use super::{Engine, LEAVE_TERMINAL, Lesson};
 use crate::client::link::Event;
+use crate::model::AgentState;
+use crate::mux::psp;
 use crate::proto::Form;
 
 /// Output is over when nothing came for so long: the emulator may catch up, and a banner be drawn again.
@@ -30,6 +32,10 @@ impl Engine {
             return;
         }
         self.take_off_banner(now);
+        if !self.told.is_empty() && self.can_draw() {
+            let told = std::mem::take(&mut self.told);
+            self.outlet.push(Kind::Own, told.into());
+        }
         self.draw_banner(now);
         let behind = self.mirror.behind();
         if self.outlet.is_empty()
@@ -182,7 +188,7 @@ impl Engine {
         if !self.options.keyboard || self.suspended {
             return;
         }
-        let bytes = self.last_bytes();
+        let bytes = self.last_bytes(false);
         let put_back = async {
             self.output.write_all(&bytes).await?;
             self.output.flush().await
@@ -198,8 +204,20 @@ impl Engine {
         }
     }
 
-    /// What puts the terminal back for whoever has it next.
-    pub(super) fn last_bytes(&mut self) -> Bytes {
+    /// Whoever has left hears no more of the agent: its last state would stand in the terminal for ever.
+    fn forget_states(&self) -> Vec<u8> {
+        let shows = self.options.terminal.program_status == Some(true);
+        match &self.agent {
+            Some(agent) if shows => {
+                let id = format!("{}/{}", self.options.session, agent.number);
+                psp::encode(&id, AgentState::Unknown, None, None)
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// What puts the terminal back for whoever has it next; `forget` where the agent goes on without us.
+    pub(super) fn last_bytes(&mut self, forget: bool) -> Bytes {
         if !self.options.display || !self.primed || self.suspended {
             return Bytes::new();
         }
@@ -210,6 +228,9 @@ impl Engine {
             bytes.extend_from_slice(&restoring);
         }
         bytes.extend_from_slice(&self.mirror.leave());
+        if forget {
+            bytes.extend_from_slice(&self.forget_states());
+        }
         bytes.into()
     }
 }

@@ -178,6 +178,7 @@ impl Engine {
                     self.outlet.push_front(lines);
                 }
             }
+            Outside::Told(bytes) => self.told.extend(bytes),
             Outside::Signal(signal) => {
                 self.event(Event::Leave);
                 self.ending = Some(Ending::Signal(signal));
