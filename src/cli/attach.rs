@@ -7,9 +7,12 @@ use std::time::Duration;
 
 use clap_complete::engine::ArgValueCandidates;
 
+use super::auto_pull::Auto;
+use super::lend::LendArgs;
+use super::notices::Attended;
 use super::target::{Target, person};
 use super::terminal::{self, LocalConsole};
-use super::{Ctx, complete, span};
+use super::{Ctx, complete, resume, span};
 use crate::client::attach::{self, DetachKey, Ending, HostDial, Options, Parts, Report};
 use crate::client::{HostConn, Known, Registry, who};
 use crate::error::{Context, Error, Result};
@@ -50,6 +53,8 @@ pub struct Args {
     /// No earlier output
     #[arg(long, conflicts_with = "scrollback")]
     no_scrollback: bool,
+    #[command(flatten)]
+    lend: LendArgs,
 }
 
 /// How to attach.
@@ -59,6 +64,8 @@ pub struct How {
     pub detach_key: Option<DetachKey>,
     /// Lines above the first screen.
     pub scrollback: u32,
+    /// The agent was started for this.
+    pub began: bool,
 }
 
 impl How {
@@ -73,6 +80,7 @@ impl How {
             read_only: false,
             detach_key: key,
             scrollback: ctx.config.scrollback(),
+            began: false,
         })
     }
 }
@@ -83,6 +91,8 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
         .await?;
     let target = Target::find(&registry, args.target.as_ref())?;
     let known = target.known;
+    args.lend.wanted(ctx)?;
+    args.lend.tell(ctx, &known);
     let dial = HostDial::open(registry, known.clone(), person(ctx), None).await?;
     // On this machine last.json is as new as the host's word; elsewhere the host says which it is.
     let newest = known.last.as_ref().filter(|_| known.ssh.is_none());
@@ -98,11 +108,21 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
         None if args.no_scrollback => how.scrollback = 0,
         None => {}
     }
-    join(ctx, &known, agent, how, dial).await
+    let mut auto = Auto::begin(ctx, &known);
+    let mut code = join(ctx, &known, agent, how, dial, args.lend, &mut auto).await;
+    let registry = Registry::open(&ctx.paths)?;
+    while let Some(known) = resume::taken_away(ctx, &registry, &known.id).await? {
+        auto = Auto::begin(ctx, &known);
+        code = attach_to(ctx, &known, agent, None, &mut auto, args.lend).await;
+    }
+    if let Some(auto) = auto.filter(|_| code.is_ok()) {
+        auto.finish().await;
+    }
+    code
 }
 
 /// Attaches to one agent of a session, as `remote attach` does, over `host` where that is open already. The exit status is the agent's if it ends
-/// meanwhile, 0 if the person leaves.
+/// meanwhile, 0 if the person leaves. Where they did not leave by themselves, `auto` is given up.
 ///
 /// # Errors
 /// The session is over or cannot be reached, or its host refuses; a connection that is lost for good.
@@ -111,18 +131,32 @@ pub async fn attach_to(
     known: &Known,
     agent: u32,
     host: Option<HostConn>,
+    auto: &mut Option<Auto>,
+    lend: LendArgs,
 ) -> Result<ExitCode> {
     let registry = Registry::open(&ctx.paths)?;
     let dial = HostDial::open(registry, known.clone(), person(ctx), host).await?;
-    join(ctx, known, agent, How::configured(ctx)?, dial).await
+    let mut how = How::configured(ctx)?;
+    how.began = true;
+    join(ctx, known, agent, how, dial, lend, auto).await
 }
 
-async fn join(ctx: &Ctx, known: &Known, agent: u32, how: How, dial: HostDial) -> Result<ExitCode> {
+async fn join(
+    ctx: &Ctx,
+    known: &Known,
+    agent: u32,
+    how: How,
+    dial: HostDial,
+    lend: LendArgs,
+    auto: &mut Option<Auto>,
+) -> Result<ExitCode> {
+    let lent = lend.attached(ctx, known, &dial)?;
     let console = LocalConsole::enter().context("the terminal cannot be put into raw mode")?;
     let (size, pixels) = terminal::size().unwrap_or((size_without_terminal(known, agent), None));
     let term = std::env::var("TERM").unwrap_or_default();
     let display = std::io::stdout().is_terminal() && term != "dumb";
     let options = Options {
+        session: known.id.to_string(),
         agent,
         who: who(),
         size,
@@ -137,11 +171,14 @@ async fn join(ctx: &Ctx, known: &Known, agent: u32, how: How, dial: HostDial) ->
         keyboard: console.has_keyboard(),
         display,
     };
+    let (outside_too, outside) = terminal::outside()?;
+    let dial = Arc::new(dial);
+    let told = Attended::attach(ctx, (agent, how.began), &dial, display, outside_too);
     let parts = Parts {
-        dial: Arc::new(dial),
+        dial,
         input: terminal::input()?,
         output: terminal::output()?,
-        outside: terminal::outside()?,
+        outside,
         console: Box::new(console),
     };
     // On a worker, where the streams are polled: a key then needs no second thread.
@@ -149,7 +186,17 @@ async fn join(ctx: &Ctx, known: &Known, agent: u32, how: How, dial: HostDial) ->
     let report = report
         .map_err(|e| Error::internal("attach failed").because(e))?
         .map_err(|e| Error::internal("no random numbers").because(e))?;
+    if let Some(told) = told {
+        let over = matches!(report.ending, Ending::Ended(_));
+        told.finish(ctx, over).await;
+    }
+    if let Some(lent) = lent {
+        lent.end(ctx).await;
+    }
     write_stats(&report);
+    if !matches!(report.ending, Ending::Left | Ending::Ended(_)) {
+        *auto = None;
+    }
     let agent = report.agent.as_ref().map_or(agent, |a| a.number);
     tell(ctx, known, agent, report)
 }
@@ -210,7 +257,7 @@ fn tell(ctx: &Ctx, known: &Known, agent: u32, report: Report) -> Result<ExitCode
         Ending::Ended(ended) => Ok(over(ctx, &name, ended.state, report.agent.as_ref())),
         Ending::Failed(message) => {
             // It may have ended while nobody could tell us.
-            let last = Registry::open(&ctx.paths)?.resolve(known.id.as_str());
+            let last = Registry::open(&ctx.paths)?.known(&known.id);
             let last = last.ok().and_then(|k| k.last);
             let state = last.and_then(|l| l.agents.into_iter().find(|a| a.number == agent));
             match state {

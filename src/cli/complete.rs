@@ -9,6 +9,8 @@ use clap_complete::engine::CompletionCandidate;
 use crate::client::Ledger;
 use crate::config::{Paths, SessionDir};
 use crate::model::{SessionId, SessionSpec};
+use crate::secret::Store;
+use crate::workspace::Seen;
 
 /// More sessions than this are not offered: nobody reads a longer list.
 const MOST: usize = 200;
@@ -106,6 +108,53 @@ fn specs(paths: &Paths) -> Vec<(SessionId, Option<SessionSpec>)> {
     }
     found.sort_by_key(|(_, spec)| std::cmp::Reverse(spec.as_ref().map_or(0, |s| s.created)));
     found
+}
+
+/// The workspaces that this device has last seen.
+pub fn workspaces() -> Vec<CompletionCandidate> {
+    Paths::from_env().map_or_else(|_| Vec::new(), |paths| workspaces_in(&paths))
+}
+
+fn workspaces_in(paths: &Paths) -> Vec<CompletionCandidate> {
+    let seen = Seen::new(paths).all().into_values();
+    seen.flat_map(|sight| sight.workspaces)
+        .take(MOST)
+        .map(|w| {
+            let about = format!("{} GB in {}", w.gib, w.place);
+            CompletionCandidate::new(w.name.as_str()).help(Some(about.into()))
+        })
+        .collect()
+}
+
+/// The same, and their snapshots.
+pub fn workspaces_and_snapshots() -> Vec<CompletionCandidate> {
+    Paths::from_env().map_or_else(
+        |_| Vec::new(),
+        |paths| {
+            let mut all = workspaces_in(&paths);
+            let seen = Seen::new(&paths).all().into_values();
+            all.extend(seen.flat_map(|s| s.snapshots).take(MOST).map(|s| {
+                let about = match s.note.as_str() {
+                    "" => s.workspace.to_string(),
+                    note => format!("{}: {note}", s.workspace),
+                };
+                CompletionCandidate::new(s.id).help(Some(about.into()))
+            }));
+            all
+        },
+    )
+}
+
+/// The names of this device's secrets.
+pub fn secrets() -> Vec<CompletionCandidate> {
+    let store = Paths::from_env().and_then(|paths| Store::open(&paths));
+    let names = |store: &Store| {
+        store
+            .all()
+            .map(|(n, _)| CompletionCandidate::new(n))
+            .collect()
+    };
+    store.as_ref().map_or_else(|_| Vec::new(), names)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 use std::process::ExitCode;
 
 use clap::Subcommand;
+use humantime::format_duration;
 use serde_json::{Map, Value as Json, json};
 
 use super::{Cell, Color, Ctx, Table, allow};
@@ -96,6 +97,13 @@ fn show(ctx: &Ctx, json: bool) -> Result<ExitCode> {
             rule.origin.to_string().into(),
         ]);
     }
+    for rule in config.notify() {
+        table.row(vec![
+            format!("notify {}", rule.kinds()).into(),
+            format!("{} after {}", rule.way.told(), format_duration(rule.after)).into(),
+            rule.origin.to_string().into(),
+        ]);
+    }
     table.print(&ctx.ui)?;
     ctx.ui.line("")?;
     let mut table = Table::new(&["AGENT", "COMMAND", "SOURCE"]);
@@ -133,6 +141,16 @@ fn as_json(config: &Config) -> Json {
                 "autonomous": agent.autonomous,
                 "setup": agent.setup,
                 "on_warning": agent.on_warning,
+                "hooks": agent.hooks,
+                "credentials": agent.credentials,
+                "trust": agent.trust.as_ref().map(|t| json!({
+                    "record": t.record,
+                    "at": t.at,
+                    "is": t.is,
+                    "args": t.args,
+                    "env": t.env.keys().collect::<Vec<_>>(),
+                })),
+                "secrets": agent.secrets,
                 // Names only: what a person puts there may be a secret.
                 "env": agent.env.keys().collect::<Vec<_>>(),
                 "source": agent.origin.to_string(),
@@ -148,11 +166,26 @@ fn as_json(config: &Config) -> Json {
             json!({ "match": rule.pattern, "instance": rule.instance, "source": source })
         })
         .collect();
+    let notify: Vec<Json> = config
+        .notify()
+        .iter()
+        .map(|rule| {
+            json!({
+                "on": rule.on,
+                // Of a URL whose it is: the rest may be a secret.
+                "how": rule.way.told(),
+                "after": format_duration(rule.after).to_string(),
+                "source": rule.origin.to_string(),
+            })
+        })
+        .collect();
     json!({
         "settings": settings,
         "agents": agents,
         "host_binaries": config.host_binaries(),
         "auto_rules": rules,
+        "notify": notify,
+        "git_credentials": config.git_credentials().collect::<Vec<_>>(),
     })
 }
 

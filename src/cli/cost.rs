@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
-use super::target::time;
+use super::target::{person, time};
+use super::workspace::{held, held_line};
 use super::{Cell, Color, Ctx, Table, span};
+use crate::client::cloud;
 use crate::cost::{BreakEven, By, Group, Ledger, Report, date, report};
 use crate::error::Result;
 use crate::model::{Money, now_ms};
@@ -14,7 +16,8 @@ use crate::model::{Money, now_ms};
 /// Show what was spent, the pace of it, and what that comes to in a month
 ///
 /// From what this device has seen of machines that cost, by the second, with volumes and public addresses.
-/// `≈` is reckoned from a dated table of prices; `≤` is at most that: the end was not seen. Days are UTC.
+/// `≈` is reckoned from a dated table of prices; `≤` is at most that: the end was not seen. Days are UTC. What
+/// workspaces and their snapshots cost a month is told beside it, as `remote workspace` has last seen them.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Only what was spent within this time
@@ -26,6 +29,9 @@ pub struct Args {
     /// Say when a machine of your own at this price would have paid
     #[arg(long, value_name = "USD")]
     hardware: Option<Money>,
+    /// Also machines that only the tags on AWS tell of: other devices' and other owners', in the configured region
+    #[arg(long)]
+    everyone: bool,
     /// Print JSON; amounts are in micro-dollars, times in milliseconds
     #[arg(long)]
     json: bool,
@@ -51,26 +57,40 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
     let now = now_ms();
     let since = u64::try_from(args.since.as_millis()).unwrap_or(u64::MAX);
     let window = (now.saturating_sub(since), now);
-    let report = report(
-        &recorded.records,
-        recorded.damaged,
-        window,
-        by,
-        args.hardware,
-    );
+    let records = match args.everyone {
+        false => recorded.records,
+        true => {
+            let ec2 = cloud::look(&ctx.paths, &ctx.config, None, person(ctx)).await?;
+            let machines = ec2.machines(true).await?;
+            // What was seen here by the second is better than what a tag tells.
+            let mut told = cloud::from_tags(&machines, now);
+            told.retain(|t| !recorded.records.iter().any(|r| r.session == t.session));
+            recorded.records.into_iter().chain(told).collect()
+        }
+    };
+    let mut report = report(&records, recorded.damaged, window, by, args.hardware);
+    report.workspaces = held(ctx);
     if args.json {
         ctx.ui.json(&report)?;
         return Ok(ExitCode::SUCCESS);
     }
+    let rows = !report.groups.is_empty() || (by == By::Workspace && !report.workspaces.is_empty());
     if report.groups.is_empty() {
         ctx.ui
             .note(format!("Nothing was spent since {}.", date(report.from)));
-    } else {
+    }
+    if rows {
         table(&report).print(&ctx.ui)?;
         ctx.ui.line("")?;
+    }
+    if !report.groups.is_empty() {
         for line in summary(&report) {
             ctx.ui.line(line)?;
         }
+    }
+    // Whether a machine was rented or not.
+    if let Some(line) = held_line(&report.workspaces, now) {
+        ctx.ui.line(line)?;
     }
     for what in &report.unknown {
         ctx.ui.note(ctx.ui.err(what, Color::Dim));
@@ -91,7 +111,22 @@ fn table(report: &Report) -> Table {
         heads.push("SAVED BY SPOT");
     }
     heads.push(if last.is_empty() { "SESSIONS" } else { last });
+    let by_workspace = report.by == By::Workspace;
+    if by_workspace {
+        heads.extend(["KEPT, A MONTH", "SNAPSHOTS, AT MOST"]);
+    }
     let mut table = Table::new(&heads);
+    let kept = |key: &str| -> [Cell; 2] {
+        let of = || report.workspaces.iter().filter(|h| h.name == key);
+        let told = |amount: Money| match amount {
+            Money::ZERO => Cell::new("-"),
+            some => Cell::new(format!("≈{some}")),
+        };
+        [
+            told(of().map(|h| h.month).sum()),
+            told(of().map(|h| h.snapshots_month).sum()),
+        ]
+    };
     for group in &report.groups {
         let mut row = vec![
             name(group),
@@ -108,6 +143,26 @@ fn table(report: &Report) -> Table {
             "" => group.sessions.to_string().into(),
             _ => group.about.as_str().into(),
         });
+        if by_workspace {
+            row.extend(kept(&group.key));
+        }
+        table.row(row);
+    }
+    // Those that no machine has used in this time cost too.
+    let mut idle: Vec<&str> = match by_workspace {
+        true => report.workspaces.iter().map(|h| h.name.as_str()).collect(),
+        false => Vec::new(),
+    };
+    idle.retain(|name| !report.groups.iter().any(|g| g.key == *name));
+    idle.sort_unstable();
+    idle.dedup();
+    for name in idle {
+        let mut row: Vec<Cell> = vec![name.into(), "-".into(), "-".into()];
+        if saved {
+            row.push("-".into());
+        }
+        row.push("0".into());
+        row.extend(kept(name));
         table.row(row);
     }
     table

@@ -5,9 +5,8 @@ use std::process::ExitCode;
 
 use super::Ctx;
 use super::target::{Target, person};
-use crate::client::Registry;
+use crate::client::connect::connect_bulk;
 use crate::client::copy::{Side, download, there, upload};
-use crate::client::reach::connect_bulk;
 use crate::error::{Error, Result};
 use crate::model::AgentRef;
 use crate::ssh::Connection;
@@ -80,10 +79,10 @@ struct Place {
 
 impl Place {
     async fn open(ctx: &Ctx, session: &str) -> Result<Self> {
-        let registry = Registry::open(&ctx.paths)?;
         let typed: AgentRef = session
             .parse()
             .map_err(|e: crate::model::IdError| Error::user(e.to_string()))?;
+        let registry = ctx.registry(Some(&typed.session)).await?;
         let target = Target::find(&registry, Some(&typed))?;
         if target.known.dir.is_some() {
             target.known.must_live()?;

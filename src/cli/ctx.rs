@@ -2,6 +2,7 @@
 
 use super::target::person;
 use super::{Globals, Ui};
+use crate::client::elsewhere::{self, Effort};
 use crate::client::{Registry, cloud};
 use crate::config::{Config, Paths};
 use crate::error::{Context, Result};
@@ -39,8 +40,8 @@ impl Ctx {
         })
     }
 
-    /// The sessions that are known here; where `wanted` (any, where none is named) is not among them, those
-    /// that the tags on AWS tell of too: another device may have begun it.
+    /// The sessions that are known here; where `wanted` (any, where none is named) is not among them, those that the
+    /// configured ssh machine and the tags on AWS tell of too: another device may have begun it.
     ///
     /// # Errors
     /// The ledger or the sessions' directory cannot be read.
@@ -51,26 +52,60 @@ impl Ctx {
             None => !registry.all(false)?.is_empty(),
         };
         if !known {
-            self.ask_tags(&registry).await?;
+            let effort = wanted.map_or(Effort::Look, |_| Effort::Person);
+            self.ask_around(&registry, effort).await?;
         }
         Ok(registry)
     }
 
-    /// All sessions, those that only the tags on AWS tell of included.
+    /// As [`Ctx::registry`] for one session; of a rented one the tags are asked in any case, as its machine may
+    /// have been stopped, started or put back meanwhile.
+    ///
+    /// # Errors
+    /// As [`Ctx::registry`].
+    pub async fn registry_of(&self, wanted: &str) -> Result<Registry> {
+        let registry = Registry::open(&self.paths)?;
+        let known = registry.resolve(wanted);
+        if known.is_ok_and(|k| k.provider != "ec2") {
+            return Ok(registry);
+        }
+        self.ask_around(&registry, Effort::Person).await?;
+        Ok(registry)
+    }
+
+    /// All sessions, those that only the ssh machine or the tags on AWS tell of included.
     ///
     /// # Errors
     /// As [`Ctx::registry`].
     pub async fn whole_registry(&self) -> Result<Registry> {
         let registry = Registry::open(&self.paths)?;
-        self.ask_tags(&registry).await?;
+        self.ask_around(&registry, Effort::Look).await?;
         Ok(registry)
     }
 
-    async fn ask_tags(&self, registry: &Registry) -> Result<()> {
-        let fleet = cloud::sync(&self.paths, &self.config, registry, person(self)).await?;
+    async fn ask_around(&self, registry: &Registry, effort: Effort) -> Result<()> {
+        let (away, fleet) = tokio::join!(
+            elsewhere::sync(&self.paths, &self.config, registry, person(self), effort),
+            cloud::sync(&self.paths, &self.config, registry, person(self))
+        );
+        if let Some(why) = away? {
+            let host = self.config.host().unwrap_or_default();
+            self.ui
+                .warn(format!("{host} was not asked for other sessions: {why}"));
+        }
+        let fleet = fleet?;
+        for one in &fleet.unfinished {
+            self.ui.note(&one.told);
+        }
         if let Some(why) = fleet.failed {
             self.ui
                 .warn(format!("AWS was not asked for other sessions: {why}"));
+            why.hints.into_iter().for_each(|hint| self.ui.hint(hint));
+        }
+        if let Some(why) = fleet.overdue {
+            self.ui
+                .warn(format!("machines past their deadline run on: {why}"));
+            why.hints.into_iter().for_each(|hint| self.ui.hint(hint));
         }
         Ok(())
     }

@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use super::target::person;
 use super::{Ctx, complete, confirm};
-use crate::client::reach::{connect, run as run_there};
+use crate::client::connect::connect;
+use crate::client::dial::run as run_there;
 use crate::client::{Known, cloud};
 use crate::error::{Error, Result};
 use crate::provision::quote;

@@ -1,14 +1,24 @@
 //! `remote dispatch`.
 
 mod agents;
-mod machine;
+mod board;
+mod crew;
+mod from;
+pub(super) mod machine;
 mod name;
 mod output;
+mod place;
+mod push;
+mod repo;
+mod secrets;
+mod start;
 mod task;
+mod tasks;
+mod told;
+pub(super) mod workspace;
 
 pub use output::Printer;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -16,33 +26,35 @@ use std::time::Duration;
 
 use clap::{ArgAction, ValueEnum};
 use clap_complete::engine::ArgValueCandidates;
-use serde::Serialize;
 
 use super::attach::How;
-use super::stages::Stages;
-use super::target::{interrupted, person, time};
-use super::{Ctx, allow, complete};
-use crate::client::cloud;
-use crate::client::dispatch::{Cloud, Order, Place, Started, checked, fresh_id, start, undo};
+use super::auto_pull::Auto;
+use super::lend::LendArgs;
+use super::target::{person, time};
+use super::{Ctx, complete, resume};
+use crate::client::Registry;
 use crate::client::follow::Following;
-use crate::client::reach::{Hosts, reach};
-use crate::client::{Known, Registry};
-use crate::error::{Error, Result};
-use crate::model::{Ends, Mode, SessionId, now_ms};
-use crate::proto::{Op, Outcome};
-use crate::provision::Binaries;
+use crate::client::reach::Hosts;
+use crate::error::Result;
+use crate::model::Mode;
 use crate::ssh::Flow;
+use crate::workspace::Name;
+use start::detached;
 
 /// Start a session: run an agent, or any command, where it goes on without you
 ///
 /// On a terminal one agent is attached to at once (`~.` leaves it running); several, or output that goes
 /// into a pipe, are followed line by line. Ctrl-C while following leaves the session running. The exit
-/// status is the agent's; of several, the first that is not 0.
+/// status is the agent's; of several, the first that is not 0; where all are 0 and their work was checked and not found
+/// good it is 1.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     remote dispatch \"fix the flaky test\"\n  \
     remote dispatch --command 'cargo test'\n  \
     remote dispatch --agents 4 --command 'make test' --detach\n  \
+    remote dispatch --check 'make test' --task \"fix the parser\" --task \"fix the printer\"\n  \
+    remote dispatch --from tasks.txt --name nightly-%n\n  \
+    remote dispatch \"continue auth feature\" --workspace project-alpha\n  \
     remote dispatch --provider ssh --host me@box \"update the dependencies\"")]
 pub struct Args {
     /// What to do: text, `-` for stdin, or `@FILE`; nothing opens $EDITOR
@@ -51,6 +63,14 @@ pub struct Args {
     /// Read the task from a file
     #[arg(long, short, value_name = "FILE", conflicts_with_all = ["command", "argv"])]
     file: Option<PathBuf>,
+    /// One session, on a machine of its own, for each line of a file (`-` is stdin), side by side
+    ///
+    /// Empty lines and those that begin with `#` are passed over. The other options hold for each session:
+    /// --max-price and --budget are each one's own, and `%n` in --name is the task's number. It attaches to
+    /// none, and its exit status is 0 if all have begun.
+    #[arg(long, value_name = "FILE")]
+    #[arg(conflicts_with_all = ["task", "file", "command", "argv", "into"])]
+    from: Option<PathBuf>,
     /// Run this shell command instead of an agent
     #[arg(long, short, value_name = "COMMAND", conflicts_with_all = ["argv", "agent"])]
     command: Option<String>,
@@ -60,17 +80,17 @@ pub struct Args {
     /// Which configured agent runs the task
     #[arg(long, short, value_name = "NAME", add = ArgValueCandidates::new(complete::agent_kinds))]
     agent: Option<String>,
-    /// How many of them run side by side
-    #[arg(long, short = 'n', value_name = "COUNT", default_value_t = 1)]
+    /// How many of them run side by side [default: 1, or one for each --task]
+    #[arg(long, short = 'n', value_name = "COUNT")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=100))]
-    agents: u32,
+    agents: Option<u32>,
     /// Whether agents may act without asking
     #[arg(long, value_enum)]
     mode: Option<ModeArg>,
-    /// A name for the session
+    /// A name for the session; with --from one that holds `%n`
     #[arg(long, value_name = "NAME", conflicts_with = "into")]
     name: Option<String>,
-    /// Where it runs: `local` or `ssh`
+    /// Where it runs: `local`, `ssh` or `ec2`
     #[arg(long, value_name = "PROVIDER", conflicts_with = "into")]
     provider: Option<String>,
     /// The machine of provider `ssh`, as one would type it after `ssh`
@@ -100,12 +120,29 @@ pub struct Args {
     /// Never end it by itself, but for its TTL
     #[arg(long, conflicts_with = "into")]
     keep: bool,
+    /// Where EC2 takes a spot machine back: whoever follows the session puts it back on another one, or it ends there
+    #[arg(long, value_enum, value_name = "WHAT", conflicts_with = "into")]
+    on_interrupt: Option<OnInterrupt>,
     /// Set a variable for the agents; stored with the session, so no place for secrets
     #[arg(long, short, value_name = "NAME=VALUE", action = ArgAction::Append)]
     env: Vec<String>,
     /// Where the agents run [default: here, or the home directory on another machine]
     #[arg(long, value_name = "DIR")]
     cwd: Option<PathBuf>,
+    /// Work on this workspace: a named volume that outlives machines
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["into", "from", "disk"])]
+    #[arg(add = ArgValueCandidates::new(complete::workspaces))]
+    workspace: Option<Name>,
+    #[command(flatten)]
+    crew: crew::CrewArgs,
+    #[command(flatten)]
+    lend: LendArgs,
+    #[command(flatten)]
+    repo: repo::RepoArgs,
+    #[command(flatten)]
+    push: push::PushArgs,
+    #[command(flatten)]
+    secrets: secrets::SecretArgs,
     #[command(flatten)]
     machine: machine::MachineArgs,
     /// Print the session, and with it the outcome unless detached, as JSON instead of the output
@@ -121,6 +158,14 @@ enum ModeArg {
     Careful,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum OnInterrupt {
+    /// On a new machine with the same volume, until its TTL is over
+    Resume,
+    /// It ends; `remote resume` puts it back
+    End,
+}
+
 impl From<ModeArg> for Mode {
     fn from(mode: ModeArg) -> Self {
         match mode {
@@ -130,19 +175,16 @@ impl From<ModeArg> for Mode {
     }
 }
 
-/// What `--detach --json` prints.
-#[derive(Debug, Serialize)]
-struct Detached<'a> {
-    session: &'a SessionId,
-    name: Option<&'a str>,
-    provider: &'a str,
-    agents: &'a [u32],
-}
-
 pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
-    let registry = Registry::open(&ctx.paths)?;
+    let registry = match &args.into {
+        Some(into) => ctx.registry(Some(into)).await?,
+        None => Registry::open(&ctx.paths)?,
+    };
     // What is wrong there is better said before anything runs.
     How::configured(ctx)?;
+    if let Some(from) = &args.from {
+        return args.dispatch_all(ctx, &registry, from).await;
+    }
     if args.machine.dry_run {
         return args.rehearse(ctx).await;
     }
@@ -151,6 +193,7 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
         None => args.begin(ctx, &registry).await?,
     };
     let known = started.known.clone();
+    let started_with_repository = started.repository;
     if args.detach {
         return detached(ctx, &known, &agents, &args);
     }
@@ -158,240 +201,36 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
     if let Some(host) = started.host {
         hosts.put(known.id.clone(), host).await;
     }
-    let following = Following {
-        registry,
+    let mut following = Following {
+        registry: registry.clone(),
         known,
         hosts,
     };
-    output::show(ctx, following, &agents, args.json).await
-}
-
-impl Args {
-    fn ends(&self, ctx: &Ctx, rented: bool) -> Result<Ends> {
-        let config = &ctx.config;
-        let time = |flag: &str, given: Option<Duration>, set: Option<Duration>| {
-            given.or(set).map(|t| checked(flag, t)).transpose()
+    let id = following.known.id.clone();
+    let (code, pulled) = loop {
+        let mut auto = match started_with_repository || args.into.is_some() {
+            true => Auto::begin(ctx, &following.known),
+            false => None,
         };
-        let ms = |time: Option<Duration>| time.and_then(|t| u64::try_from(t.as_millis()).ok());
-        // What costs ends by itself.
-        let or = |minutes: u64| rented.then(|| Duration::from_secs(minutes * 60));
-        let ttl = time("--ttl", self.ttl, config.ttl())?.or(or(60));
-        let idle = time("--idle", self.idle, config.idle())?.or(or(15));
-        let linger = time("--linger", self.linger, config.linger())?.or(or(2));
-        let wait_limit = time("--wait-limit", self.wait_limit, config.wait_limit())?.or(or(30));
-        let ends = Ends {
-            deadline: None,
-            linger_ms: ms(linger),
-            idle_ms: ms(idle),
-            wait_limit_ms: ms(wait_limit),
-            keep: self.keep,
+        let shown = output::show(ctx, following, &agents, args.json, args.lend, &mut auto).await;
+        // It goes on elsewhere: what it made so far is there too.
+        if let Some(known) = resume::taken_away(ctx, &registry, &id).await? {
+            following = Following {
+                registry: registry.clone(),
+                known,
+                hosts: Arc::new(Hosts::new(person(ctx), Flow::Bulk)),
+            };
+            continue;
+        }
+        let pulled = match auto {
+            Some(auto) => auto.finish().await,
+            None => false,
         };
-        Ok(match ttl {
-            Some(ttl) => ends.with_ttl(now_ms(), ttl),
-            None => ends,
-        })
+        break (shown?, pulled);
+    };
+    if started_with_repository && !args.json && !pulled {
+        ctx.ui
+            .note(format!("Its branches: `remote pull {}`", id.short()));
     }
-
-    fn place(&self, ctx: &Ctx) -> Result<Place> {
-        let provider = match (&self.provider, &self.host) {
-            (Some(provider), _) => provider.as_str(),
-            (None, Some(_)) => "ssh",
-            (None, None) if self.machine.any() => "ec2",
-            (None, None) => ctx.config.provider(),
-        };
-        match provider {
-            "local" if self.host.is_some() => Err(Error::user(
-                "`--host` names another machine, and `--provider local` is this one",
-            )
-            .hint("leave one of them out")),
-            "local" if self.host_binary.is_some() => Err(Error::user(
-                "`--host-binary` is for another machine, and this session runs on this one",
-            )
-            .hint("leave it out, or say which machine: `--host me@box`")),
-            "local" => Ok(Place::Local),
-            "ssh" => {
-                let host = self.host.as_deref().or(ctx.config.host()).ok_or_else(|| {
-                    Error::user("provider `ssh` needs a machine").hint(
-                        "say `--host me@box`, or run `remote init --provider ssh --host me@box` once",
-                    )
-                })?;
-                Ok(Place::Ssh {
-                    destination: host.to_owned(),
-                    binaries: Binaries {
-                        given: self.host_binary.clone(),
-                        by_system: ctx.config.host_binaries().clone(),
-                    },
-                })
-            }
-            "ec2" => Ok(Place::Ec2(Box::new(Cloud {
-                config: ctx.config.clone(),
-                region: self.machine.region.clone(),
-                binaries: Binaries {
-                    given: self.host_binary.clone(),
-                    by_system: ctx.config.host_binaries().clone(),
-                },
-            }))),
-            other => Err(Error::user(format!("there is no provider `{other}`"))
-                .hint("there are `local`, `ssh` and `ec2`")),
-        }
-    }
-
-    fn env(&self) -> Result<BTreeMap<String, String>> {
-        self.env
-            .iter()
-            .map(|pair| match pair.split_once('=') {
-                Some((name, value)) if is_identifier(name) => {
-                    Ok((name.to_owned(), value.to_owned()))
-                }
-                Some((name, _)) if !name.is_empty() => Err(Error::user(format!(
-                    "`--env {pair}`: `{name}` is no variable's name"
-                ))
-                .hint("names are letters, digits and `_`, and begin with no digit")),
-                _ => Err(Error::user(format!("`--env {pair}` is no NAME=VALUE"))
-                    .hint("say for example `--env RUST_LOG=debug`")),
-            })
-            .collect()
-    }
-
-    /// Says what would be rented, and rents nothing.
-    async fn rehearse(&self, ctx: &Ctx) -> Result<ExitCode> {
-        let place = self.place(ctx)?;
-        if !matches!(place, Place::Ec2(_)) {
-            return Err(Error::user(format!(
-                "nothing is rented on provider `{}`",
-                place.provider()
-            ))
-            .hint("leave out `--dry-run`, or say `--provider ec2`"));
-        }
-        let task = self.task_text(ctx)?;
-        let agents = self.specs(ctx, place.provider(), task.as_deref())?;
-        let ends = self.ends(ctx, true)?;
-        let text = task.unwrap_or_else(|| self.what());
-        let plan = self.machine.plan(ctx, &text, self.agents).await?;
-        machine::tell(ctx, &plan, &ends, &agents, self.json)?;
-        Ok(ExitCode::SUCCESS)
-    }
-
-    async fn begin(&self, ctx: &Ctx, registry: &Registry) -> Result<(Started, Vec<u32>)> {
-        let place = self.place(ctx)?;
-        let ends = self.ends(ctx, matches!(place, Place::Ec2(_)))?;
-        if ctx.config.setup().is_some() {
-            allow::ensure(ctx)?;
-        }
-        let task = self.task_text(ctx)?;
-        let agents = self.specs(ctx, place.provider(), task.as_deref())?;
-        let numbers = agents.iter().map(|a| a.number).collect();
-        if !ctx.config.provider_is_chosen() && self.provider.is_none() && self.host.is_none() {
-            ctx.ui
-                .note("This runs on this machine; `remote init` moves it to the cloud.");
-        }
-        let text = task.clone().unwrap_or_else(|| self.what());
-        let plan = match &place {
-            Place::Ec2(_) => Some(self.machine.plan(ctx, &text, self.agents).await?),
-            Place::Local | Place::Ssh { .. } => self.machine.none().map(|()| None)?,
-        };
-        let ttl = ends
-            .deadline
-            .map(|d| d.saturating_sub(now_ms()).div_ceil(1000));
-        if let Some(plan) = &plan {
-            let line = plan.line(ttl.map(Duration::from_secs));
-            ctx.ui.note(format!("  sizing    {line}"));
-        }
-        let order = Order {
-            id: fresh_id(registry)?,
-            name: self.name.clone(),
-            task: text,
-            place,
-            ends,
-            agents,
-            wish: plan.as_ref().map(|p| p.wish.clone()),
-            microusd_per_hour: plan
-                .as_ref()
-                .map_or(0, |p| p.rate.hour_at_most().as_micros()),
-            budget_microusd: self.machine.budget_microusd(),
-        };
-        let stages = Stages::new(ctx.ui);
-        let rented = order
-            .wish
-            .is_some()
-            .then(|| (order.id.clone(), order.place.clone()));
-        let step = |step: &str| stages.step(step);
-        let starting = start(&ctx.paths, registry, order, now_ms(), person(ctx), &step);
-        let started = match rented {
-            None => starting.await?,
-            Some((id, place)) => tokio::select! {
-                started = starting => started?,
-                () = interrupted() => {
-                    stages.step("take back");
-                    undo(&ctx.paths, registry, &place, &id, person(ctx)).await?;
-                    return Err(Error::user(format!("{id} was taken back before it began")));
-                }
-            },
-        };
-        stages.finish();
-        if let (Some(plan), Some(spec)) = (&plan, started.known.spec()) {
-            cloud::began(&ctx.paths, plan, &plan.region, &spec, now_ms())?;
-        }
-        Ok((started, numbers))
-    }
-
-    /// Adds the agents to a live session.
-    async fn join(
-        &self,
-        ctx: &Ctx,
-        registry: &Registry,
-        into: &str,
-    ) -> Result<(Started, Vec<u32>)> {
-        let known = registry.resolve(into)?;
-        let task = self.task_text(ctx)?;
-        let mut specs = self.specs(ctx, &known.provider, task.as_deref())?;
-        if self.cwd.is_none()
-            && let Some(first) = known.last.as_ref().and_then(|l| l.spec.agents.first())
-        {
-            for spec in &mut specs {
-                spec.cwd.clone_from(&first.cwd);
-            }
-        }
-        let host = reach(&known, person(ctx)).await?;
-        let mut control = host.control().await?;
-        let mut numbers = Vec::new();
-        for mut agent in specs {
-            agent.number = 0;
-            match control.ask(Op::Spawn { agent }).await? {
-                Outcome::Agent { agent } => numbers.push(agent.number),
-                _ => {
-                    return Err(Error::connection(format!(
-                        "{} did not say which agent it started",
-                        known.label()
-                    )));
-                }
-            }
-        }
-        let host = Some(host);
-        Ok((Started { known, host }, numbers))
-    }
-}
-
-fn is_identifier(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-}
-
-fn detached(ctx: &Ctx, known: &Known, agents: &[u32], args: &Args) -> Result<ExitCode> {
-    if args.json {
-        ctx.ui.json(&Detached {
-            session: &known.id,
-            name: known.name.as_deref(),
-            provider: &known.provider,
-            agents,
-        })?;
-    } else if args.into.is_some() {
-        let id = &known.id;
-        agents
-            .iter()
-            .try_for_each(|agent| ctx.ui.line(format!("{id}/{agent}")))?;
-    } else {
-        ctx.ui.line(known.id.as_str())?;
-    }
-    Ok(ExitCode::SUCCESS)
+    Ok(code)
 }

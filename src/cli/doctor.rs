@@ -1,78 +1,41 @@
 //! `remote doctor`: looks at this machine and says what to do.
 
 mod checks;
+mod secrets;
+mod session;
 
 use std::process::ExitCode;
 
-use serde::Serialize;
+use clap_complete::engine::ArgValueCandidates;
 
-use super::{Color, Ctx};
+use super::{Color, Ctx, complete};
+use crate::client::diagnosis::{Finding, Verdict};
 use crate::error::Result;
 
 /// Check this machine and the configuration, and say what to do
 ///
-/// Exits with 1 where something that is needed is missing. Looks only; changes nothing.
+/// Exits with 1 where something that is needed is missing. Looks only; changes nothing. Where sessions run on
+/// EC2 it asks AWS who you are, whether the clock is right, and which address may knock at port 22; with a
+/// session named it knocks there, and tells a blocked port, a captive portal and a wrong address apart.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    remote doctor                  # this machine and the configuration\n  \
+    remote doctor session-abc123   # and why that session cannot be reached")]
 pub struct Args {
+    /// Also whether this session's machine can be reached, and why not
+    #[arg(value_name = "SESSION", add = ArgValueCandidates::new(complete::sessions))]
+    session: Option<String>,
     /// As JSON
     #[arg(long)]
     json: bool,
 }
 
-/// How a check came out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    Good,
-    /// Works without, but not everything.
-    Lacking,
-    /// Needed as things are configured.
-    Missing,
-}
-
-/// One thing that was looked at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
-    pub name: &'static str,
-    pub verdict: Verdict,
-    pub detail: String,
-    /// What to do about it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub remedy: Option<String>,
-}
-
-impl Finding {
-    pub fn good(name: &'static str, detail: impl Into<String>) -> Self {
-        Self {
-            name,
-            verdict: Verdict::Good,
-            detail: detail.into(),
-            remedy: None,
-        }
-    }
-
-    /// `Missing` where it is `needed`, `Lacking` otherwise.
-    pub fn bad(
-        name: &'static str,
-        needed: bool,
-        detail: impl Into<String>,
-        remedy: impl Into<String>,
-    ) -> Self {
-        Self {
-            name,
-            verdict: if needed {
-                Verdict::Missing
-            } else {
-                Verdict::Lacking
-            },
-            detail: detail.into(),
-            remedy: Some(remedy.into()),
-        }
-    }
-}
-
 pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
-    let findings = checks::all(ctx).await;
+    let known = match &args.session {
+        Some(typed) => Some(ctx.registry(Some(typed)).await?.resolve(typed)?),
+        None => None,
+    };
+    let findings = checks::all(ctx, known.as_ref()).await;
     let healthy = findings.iter().all(|f| f.verdict != Verdict::Missing);
     if args.json {
         ctx.ui

@@ -8,30 +8,57 @@ use clap_complete::engine::ArgValueCandidates;
 use super::target::{person, time};
 use super::{Ctx, complete, words};
 use crate::client::dispatch::{TTL, checked};
-use crate::client::{cloud, reach};
+use crate::client::{Control, Known, cloud, reach};
 use crate::error::{Error, Result};
-use crate::model::{Millis, now_ms};
+use crate::model::{Millis, Money, SessionStatus, now_ms};
 use crate::proto::Op;
 use crate::provision::Binaries;
 
-/// Give a session more time: moves the end of its TTL
+/// Give a session more time, or another budget
+///
+/// A time moves the end of its TTL. A budget is what it may cost in all, counted from its start: its host ends it
+/// before it costs more.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The session
     #[arg(value_name = "SESSION", add = ArgValueCandidates::new(complete::sessions))]
     session: String,
     /// How much later its TTL is to end: `30m`, `1h`
-    #[arg(value_name = "TIME", value_parser = time)]
-    time: Duration,
+    #[arg(value_name = "TIME", value_parser = time, required_unless_present = "budget")]
+    time: Option<Duration>,
+    /// What it may cost in all from now on, such as 5usd
+    #[arg(long, value_name = "USD")]
+    budget: Option<Money>,
 }
 
 pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
-    let more = checked("the time", args.time)?;
+    let more = args.time.map(|t| checked("the time", t)).transpose()?;
     let registry = ctx.registry(Some(&args.session)).await?;
     let known = registry.resolve(&args.session)?;
     let host = reach(&known, person(ctx)).await?;
     let mut control = host.control().await?;
     let status = control.status().await?;
+    if let Some(budget) = args.budget {
+        let microusd = budget.as_micros();
+        control.ask(Op::Budget { microusd }).await?;
+        ctx.ui.note(format!("{}: budget {budget}.", known.id));
+    }
+    if let Some(more) = more {
+        extend(ctx, &known, &mut control, &status, more).await?;
+    }
+    registry
+        .ledger()
+        .saw(&control.status().await.unwrap_or(status), now_ms());
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn extend(
+    ctx: &Ctx,
+    known: &Known,
+    control: &mut Control,
+    status: &SessionStatus,
+    more: Duration,
+) -> Result<()> {
     let old = status.spec.ends.deadline.ok_or_else(|| {
         Error::user(format!(
             "{} has no TTL, so there is nothing to extend",
@@ -43,21 +70,18 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
         ))
     })?;
     let deadline = later(old, status.now, more)?;
-    control.ask(Op::Extend { deadline }).await?;
     if known.provider == "ec2" {
         let region = known.rented.as_ref().map(|r| r.region.as_str());
         let binaries = Binaries::default();
         let ec2 = cloud::open(&ctx.paths, &ctx.config, region, &binaries, person(ctx)).await?;
-        // Whoever lists machines ends those that are long past what their tag says.
+        // First: whoever lists machines ends those that are long past what their tag says.
         ec2.extend(&known.id, deadline).await?;
     }
+    control.ask(Op::Extend { deadline }).await?;
     let left = Duration::from_millis(deadline.saturating_sub(status.now));
     ctx.ui
         .note(format!("{}: TTL in {}.", known.id, words::short(left)));
-    registry
-        .ledger()
-        .saw(&control.status().await.unwrap_or(status), now_ms());
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// `more` after the old deadline, or after now where that is past already.

@@ -9,7 +9,6 @@ use tokio::task::JoinSet;
 
 use super::target::{interrupted, person};
 use super::{Ctx, complete};
-use crate::client::Registry;
 use crate::client::forward::{Carrier, Forward};
 use crate::error::{Error, Result};
 
@@ -33,7 +32,7 @@ pub struct Args {
 }
 
 pub async fn run(mut args: Args, ctx: &Ctx) -> Result<ExitCode> {
-    let registry = Registry::open(&ctx.paths)?;
+    let registry = ctx.registry(None).await?;
     args.shift(|typed| registry.resolve(typed).is_ok());
     let parse =
         |ports: &[String]| -> Result<Vec<Forward>> { ports.iter().map(|p| p.parse()).collect() };

@@ -2,7 +2,9 @@
 
 mod here;
 mod notify;
+mod repo;
 mod upgrade;
+mod workspace;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -40,6 +42,11 @@ enum Verb {
     },
     /// Say what an agent is doing, from its hooks
     Notify(notify::Args),
+    /// Answer an agent's git, which asks for credentials
+    GitCredential {
+        /// What git wants: `get`, `store` or `erase`
+        operation: String,
+    },
     /// Replace a running host's binary; its agents notice nothing
     Upgrade(upgrade::Args),
     /// Carry streams to a host's socket over stdin and stdout
@@ -56,12 +63,18 @@ enum Verb {
     Endpoint { session: SessionId },
     /// Start the host of a dead session again
     Start { session: SessionId },
+    /// Start the host of a session that was on another machine before; what is new of it is JSON on stdin
+    Renew,
     /// End a host that does not answer
     End { session: SessionId },
     /// Say which version this is, as JSON: proof that the binary runs here
     Check,
     /// Write an agent's history to stdout, in the wire's records
     Logs(here::LogsArgs),
+    /// A session's repository: its store, working trees and results
+    Repo(repo::Args),
+    /// Answer a question about this machine's workspaces; it is JSON on stdin
+    Workspace,
 }
 
 impl Verb {
@@ -69,8 +82,10 @@ impl Verb {
     fn is_roots(&self) -> bool {
         match self {
             Self::Bridge { .. } | Self::Launch | Self::List | Self::Logs(_) => true,
-            Self::Endpoint { .. } | Self::Start { .. } | Self::End { .. } => true,
+            Self::Endpoint { .. } | Self::Start { .. } | Self::Renew | Self::End { .. } => true,
             Self::Run { .. } | Self::Notify(_) | Self::Upgrade(_) | Self::Check => false,
+            // The agents' user's, not root's.
+            Self::Workspace | Self::Repo(_) | Self::GitCredential { .. } => false,
         }
     }
 }
@@ -94,15 +109,22 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
             host::run(SessionDir::new(dir), options).await?;
         }
         Verb::Notify(args) => notify::run(args, ctx).await?,
+        Verb::GitCredential { operation } => {
+            let lines = host::credential::answer(&operation, std::io::stdin()).await?;
+            lines.iter().try_for_each(|line| ctx.ui.line(line))?;
+        }
         Verb::Upgrade(args) => upgrade::run(args, ctx).await?,
         Verb::Bridge { dir } => host::bridge::serve(&SessionDir::new(dir)).await?,
-        Verb::Launch => here::launch(ctx).await?,
+        Verb::Launch => return here::launch(ctx).await,
         Verb::List => here::answer(ctx, &host::list(&here::sessions(ctx)?))?,
-        Verb::Endpoint { session } => here::endpoint(ctx, &session).await?,
-        Verb::Start { session } => here::start(ctx, &session).await?,
-        Verb::End { session } => here::end(ctx, &session).await?,
+        Verb::Endpoint { session } => return here::endpoint(ctx, &session).await,
+        Verb::Start { session } => return here::start(ctx, &session).await,
+        Verb::Renew => return here::renew(ctx).await,
+        Verb::End { session } => return here::end(ctx, &session).await,
         Verb::Check => here::answer(ctx, &host::check())?,
         Verb::Logs(args) => here::logs(args, ctx)?,
+        Verb::Workspace => return workspace::run(ctx).await,
+        Verb::Repo(args) => return repo::run(args, ctx).await,
     }
     Ok(ExitCode::SUCCESS)
 }

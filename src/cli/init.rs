@@ -15,6 +15,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Choose where sessions run, and write it to the configuration
 ///
+/// For ec2 it checks who you are, the region, its network, the vCPU quota and, by dry runs, the permissions; it
+/// rents and makes nothing there, and exits with 1 where something is missing.
+///
 /// Asks for what is not given. Only the values that are chosen are changed: comments, order and everything
 /// else in config.toml stay as they are.
 #[derive(Debug, clap::Args)]
@@ -63,12 +66,18 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
             greet(ctx, host).await;
         }
         ("ec2", None) => {
-            let region = cloud::look(ctx, args.region.as_deref()).await?;
+            let look = cloud::look(ctx, args.region.as_deref(), args.yes).await?;
+            let region = look.region;
             let mut values = vec![("provider", "ec2"), ("region", region.as_str())];
             if let Some(profile) = ctx.config.text("profile") {
                 values.push(("profile", profile));
             }
             write(ctx, &values, args.yes)?;
+            if look.lacking > 0 {
+                ctx.ui
+                    .warn("not all is ready for a dispatch: what is missing is named above");
+                return Ok(ExitCode::FAILURE);
+            }
         }
         ("ec2", Some(_)) => {
             return Err(

@@ -14,10 +14,11 @@ use super::target::{Target, interrupted, person};
 use super::{Ctx, complete};
 use crate::client::Registry;
 use crate::client::follow::{Following, Form, Shown};
-use crate::client::history::{Begin, History, shown};
+use crate::client::history::{Begin, History, Log, shown};
 use crate::client::logs::Cast;
 use crate::client::reach::Hosts;
-use crate::error::{Context, Kind, Result};
+use crate::client::status::newest;
+use crate::error::{Context, Error, Kind, Result};
 use crate::model::{AgentRef, now_ms};
 use crate::mux::Plain;
 use crate::ssh::Flow;
@@ -40,6 +41,12 @@ pub struct Args {
     /// Write one agent's history as a recording for asciinema; `-` is stdout
     #[arg(long, value_name = "FILE")]
     cast: Option<PathBuf>,
+    /// What the newest check of their work printed, or with `--check=2` the second one
+    #[arg(long, value_name = "RUN", num_args = 0..=1, require_equals = true, conflicts_with = "cast")]
+    check: Option<Option<u32>>,
+    /// What setup printed, before the agents began
+    #[arg(long, conflicts_with_all = ["check", "cast"])]
+    setup: bool,
     /// Begin this many bytes before the end
     #[arg(long, value_name = "BYTES")]
     tail: Option<u64>,
@@ -53,13 +60,35 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
     let begin = args.tail.map_or(Begin::Offset(0), Begin::Tail);
     let hosts = Arc::new(Hosts::new(person(ctx), Flow::Bulk));
     let work = async {
-        if args.cast.is_none() && !args.raw {
-            return lines(ctx, &registry, &hosts, &target, begin, args.follow).await;
-        }
-        let agent = target.one("logs")?;
         let known = &target.known;
-        let mut history =
-            History::open(&registry, known, &hosts, agent, begin, args.follow).await?;
+        let wanted = match (args.setup, args.check) {
+            (true, _) => Some(vec![(0, Log::Setup)]),
+            (false, Some(run)) => Some(checks(&registry, &hosts, &target, run).await?),
+            (false, None) => None,
+        };
+        if args.cast.is_none() && !args.raw {
+            let reading = Reading {
+                ctx,
+                registry: &registry,
+                hosts: &hosts,
+                target: &target,
+                begin,
+                follow: args.follow,
+            };
+            return match wanted {
+                Some(logs) => reading.each(&logs).await,
+                None => reading.agents().await,
+            };
+        }
+        let (agent, log) = match wanted.as_deref() {
+            Some([one]) => *one,
+            Some(_) => return Err(several(&target)),
+            None => {
+                let agent = target.one("logs")?;
+                (agent, Log::Agent(agent))
+            }
+        };
+        let mut history = History::open(&registry, known, &hosts, log, begin, args.follow).await?;
         match &args.cast {
             Some(file) => cast(ctx, &mut history, file, &target, agent).await,
             None => raw(ctx, &mut history).await,
@@ -110,26 +139,74 @@ async fn cast(
     Ok(())
 }
 
-/// One agent's lines as they are, several agents' with their numbers.
-async fn lines(
-    ctx: &Ctx,
+/// The logs of their checks, the newest ones or of that run.
+async fn checks(
     registry: &Registry,
     hosts: &Arc<Hosts>,
     target: &Target,
+    run: Option<u32>,
+) -> Result<Vec<(u32, Log)>> {
+    let status = newest(registry, &target.known, hosts).await?;
+    let asked = status.agents.iter();
+    let asked = asked.filter(|a| target.agent.is_none_or(|n| n == a.number));
+    let logs: Vec<_> = asked
+        .filter_map(|a| {
+            let newest = a.check.as_ref()?.run;
+            let run = run.unwrap_or(newest);
+            (1..=newest)
+                .contains(&run)
+                .then_some((a.number, Log::Check(a.number, run)))
+        })
+        .collect();
+    let label = target.known.label();
+    match (logs.is_empty(), run) {
+        (false, _) => Ok(logs),
+        (true, Some(run)) => Err(Error::user(format!("{label} has no check {run}"))
+            .hint("`remote logs SESSION --check` shows the newest")),
+        (true, None) => Err(
+            Error::user(format!("no work was checked in {label} yet")).hint(
+                "`remote dispatch --check 'make test'` has it checked whenever an agent is done",
+            ),
+        ),
+    }
+}
+
+fn several(target: &Target) -> Error {
+    let label = target.known.label();
+    Error::user(format!("{label} has several agents that were checked")).hint(format!(
+        "name one: `remote logs {}/1 --check --raw`",
+        target.known.id
+    ))
+}
+
+/// Logs on their way to lines.
+struct Reading<'a> {
+    ctx: &'a Ctx,
+    registry: &'a Registry,
+    hosts: &'a Arc<Hosts>,
+    target: &'a Target,
     begin: Begin,
     follow: bool,
-) -> Result<()> {
-    let agents = match target.agent {
-        Some(one) => vec![one],
-        None => target.agents(),
-    };
-    let mut printer = Printer::new(ctx.ui, &agents);
-    if follow && (agents.len() > 1 || target.known.live) {
-        let following = Following {
-            registry: registry.clone(),
-            known: target.known.clone(),
-            hosts: hosts.clone(),
+}
+
+impl Reading<'_> {
+    /// One agent's lines as they are, several agents' with their numbers.
+    async fn agents(&self) -> Result<()> {
+        let target = self.target;
+        let agents = match target.agent {
+            Some(one) => vec![one],
+            None => target.agents(),
         };
+        if !self.follow || (agents.len() <= 1 && !target.known.live) {
+            let logs: Vec<_> = agents.iter().map(|n| (*n, Log::Agent(*n))).collect();
+            return self.each(&logs).await;
+        }
+        let following = Following {
+            registry: self.registry.clone(),
+            known: target.known.clone(),
+            hosts: self.hosts.clone(),
+        };
+        let mut printer = Printer::new(self.ctx.ui, &agents);
         let (send, mut shown) = mpsc::channel(64);
         let print = async {
             while let Some(next) = shown.recv().await {
@@ -137,43 +214,55 @@ async fn lines(
             }
             Ok(())
         };
-        let (followed, printed) =
-            tokio::join!(following.run(&agents, begin, Form::Lines, send), print);
-        return printed.and(followed);
+        let run = following.run(&agents, self.begin, Form::Lines, send);
+        let (followed, printed) = tokio::join!(run, print);
+        printed.and(followed)
     }
-    let alone = agents.len() <= 1;
-    for agent in agents {
-        let known = &target.known;
-        let opened = History::open(registry, known, hosts, agent, begin, follow).await;
-        let mut history = match opened {
-            // An agent that never ran has no history; the others have.
-            Err(e) if !alone && e.kind == Kind::User => continue,
-            opened => opened?,
-        };
-        let mut plain = Plain::new();
-        let mut lines = Vec::new();
-        let mut print = |lines: &mut Vec<String>| {
-            lines.drain(..).try_for_each(|text| match alone {
-                true => ctx.ui.line(text),
-                false => printer.print(&Shown::Line { agent, text }),
-            })
-        };
-        while let Some(record) = history.next().await? {
-            if let Some(bytes) = shown(&record) {
-                plain.feed(bytes, &mut lines);
-                print(&mut lines)?;
+
+    /// One log after the other.
+    async fn each(&self, logs: &[(u32, Log)]) -> Result<()> {
+        let (ui, known) = (self.ctx.ui, &self.target.known);
+        let numbers: Vec<u32> = logs.iter().map(|(n, _)| *n).collect();
+        let mut printer = Printer::new(ui, &numbers);
+        let alone = logs.len() <= 1;
+        for (agent, log) in logs.iter().copied() {
+            let (begin, follow) = (self.begin, self.follow);
+            let opened = History::open(self.registry, known, self.hosts, log, begin, follow).await;
+            let mut history = match opened {
+                // An agent that never ran has no history; the others have.
+                Err(e) if !alone && e.kind == Kind::User => continue,
+                opened => opened?,
+            };
+            let mut plain = Plain::new();
+            let mut lines = Vec::new();
+            let mut print = |lines: &mut Vec<String>| {
+                lines.drain(..).try_for_each(|text| match alone {
+                    true => ui.line(text),
+                    false => printer.print(&Shown::Line { agent, text }),
+                })
+            };
+            loop {
+                let record = match history.next().await {
+                    Err(e) if !alone && e.kind == Kind::User => break,
+                    Ok(None) => break,
+                    next => next?,
+                };
+                if let Some(bytes) = record.as_ref().and_then(shown) {
+                    plain.feed(bytes, &mut lines);
+                    print(&mut lines)?;
+                }
+            }
+            lines.extend(plain.finish());
+            print(&mut lines)?;
+            if plain.full_screen() && log == Log::Agent(agent) {
+                let name = format!("{}/{agent}", known.id);
+                ui.note(format!(
+                    "{name} is a full-screen program: `remote attach {name}` or `remote replay {name}` shows it."
+                ));
             }
         }
-        lines.extend(plain.finish());
-        print(&mut lines)?;
-        if plain.full_screen() {
-            let name = format!("{}/{agent}", known.id);
-            ctx.ui.note(format!(
-                "{name} is a full-screen program: `remote attach {name}` or `remote replay {name}` shows it."
-            ));
-        }
+        Ok(())
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -193,5 +282,7 @@ mod tests {
         assert!(parse(&["--raw", "--cast", "x"]).is_err());
         assert!(parse(&["--plain", "--raw"]).is_err());
         assert!(parse(&["abc/0"]).is_err());
+        assert!(parse(&["--check", "abc/2"]).is_ok() && parse(&["--check=2"]).is_ok());
+        assert!(parse(&["--check", "--setup"]).is_err());
     }
 }

@@ -4,8 +4,12 @@
 mod alert;
 mod aliases;
 pub mod allow;
+mod answer;
 mod attach;
+mod auto_pull;
+mod broadcast;
 mod call;
+mod compare;
 pub mod complete;
 mod completions;
 mod config;
@@ -13,6 +17,9 @@ mod cost;
 mod cp;
 mod ctx;
 mod device;
+mod diff;
+mod digest;
+mod discard;
 mod dispatch;
 mod doctor;
 mod extend;
@@ -21,13 +28,21 @@ mod gc;
 mod host;
 mod init;
 mod kill;
+mod lend;
+mod log;
 mod logs;
+mod merge;
+mod notices;
 mod prices;
 mod prune;
+mod pull;
 mod rename;
 mod replay;
 mod report;
 mod restart;
+mod results;
+mod resume;
+mod secret;
 mod send;
 mod ssh;
 mod ssh_config;
@@ -39,7 +54,9 @@ mod terminate;
 mod ui;
 mod util;
 mod wait;
+mod waiting;
 mod words;
+mod workspace;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -90,25 +107,37 @@ pub enum Verb {
     Dispatch(Box<dispatch::Args>),
     Status(status::Args),
     Attach(attach::Args),
+    Digest(digest::Args),
     Logs(logs::Args),
     Replay(replay::Args),
     Send(send::Args),
+    Answer(answer::Args),
+    Broadcast(broadcast::Args),
     Wait(wait::Args),
     Kill(kill::Args),
     Restart(restart::Args),
+    Resume(Box<resume::Args>),
     Extend(extend::Args),
     Terminate(terminate::Args),
+    Discard(discard::Args),
     Prune(prune::Args),
     Gc(gc::Args),
     Device(device::Args),
     Rename(rename::Args),
+    Pull(pull::Args),
+    Diff(diff::Args),
+    Log(log::Args),
+    Merge(merge::Args),
+    Compare(compare::Args),
     Ssh(ssh::Args),
     SshConfig(ssh_config::Args),
     Cp(cp::Args),
     Forward(forward::Args),
+    Workspace(workspace::Args),
     Cost(cost::Args),
     Prices(prices::Args),
     Alert(alert::Args),
+    Secret(secret::Args),
     Init(init::Args),
     Config(config::Args),
     Doctor(doctor::Args),
@@ -139,25 +168,37 @@ impl Verb {
             Self::Dispatch(args) => dispatch::run(*args, ctx).await,
             Self::Status(args) => status::run(args, ctx).await,
             Self::Attach(args) => attach::run(args, ctx).await,
+            Self::Digest(args) => digest::run(args, ctx).await,
             Self::Logs(args) => logs::run(args, ctx).await,
             Self::Replay(args) => replay::run(args, ctx).await,
             Self::Send(args) => send::run(args, ctx).await,
+            Self::Answer(args) => answer::run(args, ctx).await,
+            Self::Broadcast(args) => broadcast::run(args, ctx).await,
             Self::Wait(args) => wait::run(args, ctx).await,
             Self::Kill(args) => kill::run(args, ctx).await,
             Self::Restart(args) => restart::run(args, ctx).await,
+            Self::Resume(args) => resume::run(*args, ctx).await,
             Self::Extend(args) => extend::run(args, ctx).await,
             Self::Terminate(args) => terminate::run(args, ctx).await,
             Self::Device(args) => device::run(args, ctx).await,
             Self::Gc(args) => gc::run(args, ctx).await,
+            Self::Discard(args) => discard::run(args, ctx).await,
             Self::Prune(args) => prune::run(args, ctx).await,
             Self::Rename(args) => rename::run(args, ctx).await,
+            Self::Pull(args) => pull::run(args, ctx).await,
+            Self::Diff(args) => diff::run(args, ctx).await,
+            Self::Log(args) => log::run(args, ctx).await,
+            Self::Merge(args) => merge::run(args, ctx).await,
+            Self::Compare(args) => compare::run(args, ctx).await,
             Self::Ssh(args) => ssh::run(args, ctx).await,
             Self::SshConfig(args) => ssh_config::run(args, ctx).await,
             Self::Cp(args) => cp::run(args, ctx).await,
             Self::Forward(args) => forward::run(args, ctx).await,
+            Self::Workspace(args) => workspace::run(args, ctx).await,
             Self::Cost(args) => cost::run(args, ctx).await,
             Self::Prices(args) => prices::run(args, ctx).await,
             Self::Alert(args) => alert::run(args, ctx).await,
+            Self::Secret(args) => secret::run(args, ctx).await,
             Self::Host(args) => host::run(args, ctx).await,
             Self::Init(args) => init::run(args, ctx).await,
             Self::Config(args) => config::run(args, ctx).await,

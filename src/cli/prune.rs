@@ -27,6 +27,9 @@ pub struct Args {
     /// Do not ask
     #[arg(long, short)]
     yes: bool,
+    /// Though not all that agents left uncommitted can be kept
+    #[arg(long)]
+    force: bool,
     /// Only show what would be removed
     #[arg(long, conflicts_with = "yes")]
     dry_run: bool,
@@ -108,7 +111,7 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
     let mut pruned = Vec::new();
     let mut first = None;
     for known in &over {
-        match remove(&registry, known, ask.clone()).await {
+        match remove(&registry, known, ask.clone(), args.force).await {
             Ok(one) => pruned.push(one),
             Err(e) if first.is_none() => first = Some(e),
             Err(e) => ctx.ui.warn(format!("{}: {e}", known.label())),

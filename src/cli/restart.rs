@@ -4,12 +4,15 @@ use std::process::ExitCode;
 
 use clap_complete::engine::ArgValueCandidates;
 
+use super::notices::hand_over;
+use super::secret::send_missing;
 use super::stages::Stages;
 use super::target::{Target, person};
 use super::{Ctx, complete};
 use crate::client::handover::revive;
 use crate::client::reach;
 use crate::client::status::{PATIENCE, Presence, report};
+use crate::client::unpulled::keep;
 use crate::error::{Error, Result};
 use crate::model::AgentRef;
 use crate::proto::Op;
@@ -29,7 +32,7 @@ pub struct Args {
 }
 
 pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
-    let registry = ctx.registry(Some(&args.target.session)).await?;
+    let registry = ctx.registry_of(&args.target.session).await?;
     let mut target = Target::find(&registry, Some(&args.target))?;
     if target.known.ssh.is_some() && target.known.live {
         // From here a dead host there looks alive until it is asked.
@@ -41,6 +44,7 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
         let step = |step: &str| stages.step(step);
         target.known = revive(&ctx.paths, &registry, &target.known, person(ctx), &step).await?;
         stages.finish();
+        hand_over(ctx, &target.known, None).await;
     }
     let host = reach(&target.known, person(ctx)).await?;
     let mut control = host.control().await?;
@@ -63,10 +67,15 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
             )),
         );
     }
+    // What it makes now is nowhere else.
+    keep(&ctx.paths, &registry, &target.known, person(ctx)).await?;
+    send_missing(ctx, &mut control, &status.spec, &agents).await?;
     for agent in agents {
         let fresh = args.fresh;
         control.ask(Op::Restart { agent, fresh }).await?;
         ctx.ui.note(format!("Restarted {id}/{agent}."));
     }
+    // Whoever was about to let it go has not seen that.
+    keep(&ctx.paths, &registry, &target.known, person(ctx)).await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -7,7 +7,9 @@ use clap::ArgAction;
 use clap_complete::engine::ArgValueCandidates;
 
 use super::target::{Target, person};
+use super::wait::targets;
 use super::{Ctx, complete};
+use crate::client::broadcast::{self, Typing, hear};
 use crate::client::reach;
 use crate::error::{Context, Error, Result};
 use crate::model::AgentRef;
@@ -23,11 +25,19 @@ const LONGEST: u64 = 512 * 1024;
 #[command(after_help = "Examples:\n  \
     remote send abc \"yes, go on\" --enter\n  \
     remote send abc/2 --key C-c\n  \
+    remote send abc/1,abc/3 \"go on\" --enter\n  \
     git diff | remote send abc - --enter")]
 pub struct Args {
-    /// The agent, as SESSION/2; the session alone where it has one agent
-    #[arg(value_name = "SESSION[/AGENT]", add = ArgValueCandidates::new(complete::agents))]
-    target: AgentRef,
+    /// The agent, as SESSION/2; the session alone where it has one agent; several with commas
+    #[arg(
+        value_name = "SESSION[/AGENT]",
+        value_delimiter = ',',
+        num_args = 1,
+        required = true,
+        action = ArgAction::Set
+    )]
+    #[arg(add = ArgValueCandidates::new(complete::agents))]
+    targets: Vec<AgentRef>,
     /// The text; `-` reads it from stdin
     #[arg(value_name = "TEXT")]
     text: Option<String>,
@@ -40,28 +50,55 @@ pub struct Args {
 }
 
 pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
-    let text = match args.text.as_deref() {
-        Some("-") => from_stdin()?,
-        Some(text) => text.to_owned(),
-        None => String::new(),
-    };
-    let mut keys: Vec<Key> = args.key.into_iter().map(Key).collect();
-    if args.enter {
-        keys.push(Key("Enter".to_owned()));
-    }
+    let text = text(args.text.as_deref())?;
+    let keys = keys(args.key, args.enter);
     if text.is_empty() && keys.is_empty() {
         return Err(
             Error::user("there is nothing to send").hint("say a text, `--enter` or `--key C-c`")
         );
     }
-    let registry = ctx.registry(Some(&args.target.session)).await?;
-    let target = Target::find(&registry, Some(&args.target))?;
+    let [target] = args.targets.as_slice() else {
+        return several(ctx, &args.targets, text, keys).await;
+    };
+    let registry = ctx.registry(Some(&target.session)).await?;
+    let target = Target::find(&registry, Some(target))?;
     let host = reach(&target.known, person(ctx)).await?;
     let mut control = host.control().await?;
     let agent = target.one_live("send", &mut control).await?;
     let op = Op::Send { agent, text, keys };
     control.ask(op).await?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Side by side, and told of each that did not get it.
+async fn several(ctx: &Ctx, typed: &[AgentRef], text: String, keys: Vec<Key>) -> Result<ExitCode> {
+    let typing = Typing {
+        text,
+        keys,
+        states: Vec::new(),
+    };
+    let targets = targets(ctx, typed).await?;
+    let (heard, mut outcomes) = hear(targets, &typing, true, &person(ctx)).await;
+    outcomes.append(&mut broadcast::send(heard, &typing).await);
+    outcomes.retain(|o| o.sent.is_err());
+    super::broadcast::told(ctx, outcomes, false)
+}
+
+/// The text of an argument; `-` is stdin.
+///
+/// # Errors
+/// It cannot be read, or is too long.
+pub fn text(given: Option<&str>) -> Result<String> {
+    match given {
+        Some("-") => from_stdin(),
+        Some(text) => Ok(text.to_owned()),
+        None => Ok(String::new()),
+    }
+}
+
+pub fn keys(named: Vec<String>, enter: bool) -> Vec<Key> {
+    let enter = enter.then(|| "Enter".to_owned());
+    named.into_iter().chain(enter).map(Key).collect()
 }
 
 fn from_stdin() -> Result<String> {

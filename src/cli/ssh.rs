@@ -10,7 +10,8 @@ use super::cp::directory;
 use super::target::{Target, person};
 use super::terminal::RawGuard;
 use super::{Ctx, complete, terminal};
-use crate::client::reach::connect_bulk;
+use crate::client::connect::connect_bulk;
+use crate::client::unpulled::keep;
 use crate::error::{Context, Result};
 use crate::model::{AgentRef, DEFAULT_SIZE, Size};
 use crate::provision::quote;
@@ -43,6 +44,10 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
     let target = Target::find(&registry, args.target.as_ref())?;
     if target.known.dir.is_some() {
         target.known.must_live()?;
+    }
+    // What is done by hand there is nowhere else.
+    if target.known.rented.as_ref().is_some_and(|r| r.let_go) {
+        keep(&ctx.paths, &registry, &target.known, person(ctx)).await?;
     }
     let connection = connect_bulk(&target.known, person(ctx)).await?;
     let terminal = ctx.ui.in_is_terminal() && ctx.ui.out_is_terminal();

@@ -6,7 +6,7 @@ use clap_complete::engine::ArgValueCandidates;
 
 use super::{Ctx, complete};
 use crate::client::Known;
-use crate::client::reach::pinned;
+use crate::client::connect::pinned;
 use crate::error::{Context, Error, Result};
 use crate::provision::PinnedLogin;
 

@@ -6,19 +6,26 @@ mod live;
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap_complete::engine::ArgValueCandidates;
+use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::{Cell, Color, Ctx, Table, Ui, complete, words};
-use crate::client::status::{PATIENCE, Presence, Report, report, report_all};
+use super::target::person;
+use super::{Cell, Color, Ctx, Table, Ui, complete, waiting, words};
+use crate::client::cloud;
+use crate::client::status::{PATIENCE, Presence, Report, ask_all, report_one};
 use crate::error::Result;
 use crate::model::{AgentRef, Millis, now_ms};
-use crate::ssh::Nobody;
+use crate::provision::{Machine, MachineState};
+use crate::ssh::{Ask, Nobody};
 
 /// Show sessions and what their agents are doing
 ///
-/// All hosts are asked side by side, and none is waited for longer than two seconds: one that does not
-/// answer is shown with what it said last, and when.
+/// All hosts are asked side by side, a hundred at a time. One that is silent is waited for two seconds (all of
+/// them together at most six), and shown with what it said last, and when. Where this device has moved, rented
+/// machines let it in anew and are asked once more; one that is named is followed to where it is now. On a
+/// terminal what is known is there at once, and each answer as it comes.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// One session in detail; an agent's name, as SESSION/2, means its session
@@ -30,6 +37,9 @@ pub struct Args {
     /// Stay, and show changes as they come; `q` leaves
     #[arg(long, short)]
     watch: bool,
+    /// Others' sessions on EC2 too, in the configured region, as their tags tell of them
+    #[arg(long, conflicts_with_all = ["session", "watch"])]
+    everyone: bool,
     /// Print JSON; with --watch one object a line, at each change
     #[arg(long)]
     json: bool,
@@ -37,7 +47,7 @@ pub struct Args {
 
 pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
     let registry = match &args.session {
-        Some(typed) => ctx.registry(Some(&typed.session)).await?,
+        Some(typed) => ctx.registry_of(&typed.session).await?,
         None => ctx.whole_registry().await?,
     };
     let (known, one) = match &args.session {
@@ -51,7 +61,9 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
     // Nobody is asked for a password by a status.
     let ask = Arc::new(Nobody);
     if one && let Some(known) = known.first() {
-        let report = report(&registry, known, ask, PATIENCE).await;
+        let stage = known.ssh.is_some().then(|| ui.stage("status"));
+        let report = report_one(&registry, known, ask, PATIENCE).await;
+        drop(stage);
         if args.json {
             ui.json(&report)?;
         } else {
@@ -61,11 +73,30 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let mut reports = report_all(&registry, &known, ask, PATIENCE).await;
-    if !args.all {
-        // It may have ended while it was asked.
-        reports.retain(|r| r.presence != Presence::Ended);
+    let others = match args.everyone {
+        true => cloud::others(&ctx.paths, &ctx.config, person(ctx)).await?,
+        false => Vec::new(),
+    };
+    let there = |m: &&Machine| args.all || m.state != MachineState::Gone;
+    let others: Vec<Report> = others
+        .iter()
+        .filter(there)
+        .filter_map(Report::of_another)
+        .collect();
+    let ask: Arc<dyn Ask> = ask;
+    let asked = ask_all(&registry, &known, &ask, PATIENCE);
+    let reports = known.iter().map(Report::remembered).collect();
+    let answers = Answers {
+        reports,
+        ended_too: args.all,
+    };
+    if !args.json && !args.everyone && !answers.reports.is_empty() && ui.out_is_terminal() {
+        live::answers(*ui, answers, asked).await?;
+        waiting::say(ctx, &registry)?;
+        return Ok(ExitCode::SUCCESS);
     }
+    let mut reports = answers.complete(asked).await;
+    reports.extend(others);
     if args.json {
         ui.json(&reports)?;
     } else if reports.is_empty() {
@@ -73,7 +104,37 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
     } else {
         table(&reports, now_ms()).print(ui)?;
     }
+    if !args.json {
+        waiting::say(ctx, &registry)?;
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is known of sessions, and what they answer.
+struct Answers {
+    reports: Vec<Report>,
+    ended_too: bool,
+}
+
+impl Answers {
+    fn put(&mut self, (index, report): (usize, Report)) {
+        if let Some(before) = self.reports.get_mut(index) {
+            *before = report;
+        }
+    }
+
+    /// Those that are to be shown: one may end while it is asked.
+    fn shown(&self) -> Vec<Report> {
+        let shown = |r: &&Report| self.ended_too || r.presence != Presence::Ended;
+        self.reports.iter().filter(shown).cloned().collect()
+    }
+
+    async fn complete(mut self, mut asked: UnboundedReceiver<(usize, Report)>) -> Vec<Report> {
+        while let Some(answer) = asked.recv().await {
+            self.put(answer);
+        }
+        self.shown()
+    }
 }
 
 fn nothing(all: bool) -> &'static str {
@@ -91,6 +152,10 @@ fn table(reports: &[Report], now: Millis) -> Table {
     if named {
         head.push("NAME");
     }
+    let foreign = reports.iter().any(|r| r.owner.is_some());
+    if foreign {
+        head.push("OWNER");
+    }
     head.extend(["WHERE", "AGENTS", "NEXT END"]);
     let visited = reports.iter().any(|r| !attached(r).is_empty());
     if visited {
@@ -102,6 +167,9 @@ fn table(reports: &[Report], now: Millis) -> Table {
         let mut row = vec![Cell::new(report.session.as_str()).color(Color::Bold)];
         if named {
             row.push(report.name.as_deref().unwrap_or("").into());
+        }
+        if foreign {
+            row.push(report.owner.as_deref().map_or("you", words::owner).into());
         }
         row.push(place(report).into());
         row.push(agents(report, now));
@@ -146,6 +214,10 @@ fn next_end(report: &Report, now: Millis) -> Cell {
             .and_then(|s| s.ends.first().map(|e| words::end(e, s.now)))
             .unwrap_or_else(|| "-".to_owned())
             .into(),
+        Presence::Foreign => match report.ttl_left_ms {
+            Some(left) => format!("TTL in {}", words::short(Duration::from_millis(left))).into(),
+            None => "-".into(),
+        },
         Presence::Ended => {
             let ended = status.and_then(|s| s.ended.as_ref());
             let text = ended.map_or_else(
@@ -155,6 +227,12 @@ fn next_end(report: &Report, now: Millis) -> Cell {
             Cell::new(text).color(Color::Dim)
         }
         Presence::Lost => Cell::new("host died").color(Color::Red),
+        // Each that was asked has a reason.
+        Presence::Unreachable if report.unreachable_because.is_none() => {
+            Cell::new("asking …").color(Color::Dim)
+        }
+        Presence::Stopped => Cell::new("machine stopped").color(Color::Yellow),
+        Presence::Launching => Cell::new("launching").color(Color::Yellow),
         Presence::Unreachable => Cell::new(format!(
             "unreachable, seen {}",
             words::ago(report.seen, now)
@@ -212,22 +290,24 @@ mod tests {
             session: "session-abc234".parse().expect("a good id"),
             name: None,
             provider: "ssh".into(),
+            owner: None,
             presence,
             unreachable_because: None,
             place: "me@box:/home/me/x".into(),
             seen: 1000,
             ttl_left_ms: None,
             status: None,
+            happened: None,
         }
     }
 
     #[test]
     fn a_session_that_cannot_be_asked_says_so_with_its_age() {
-        let lines = table(
-            &[report(Presence::Unreachable), report(Presence::Lost)],
-            181_000,
-        )
-        .lines(&Ui::plain());
+        let mut silent = report(Presence::Unreachable);
+        silent.unreachable_because = Some("no answer in 2 s".into());
+        let asked = report(Presence::Unreachable);
+        let lines = table(&[silent, report(Presence::Lost), asked], 181_000).lines(&Ui::plain());
+        assert!(lines[3].contains("asking"));
         assert!(lines[1].contains("me@box") && lines[1].contains("unreachable, seen 3m ago"));
         assert!(lines[2].contains("host died"));
         assert!(!lines[0].contains("NAME"));

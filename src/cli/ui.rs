@@ -10,7 +10,7 @@ use std::io::{IsTerminal, Write};
 use serde::Serialize;
 
 pub use stage::Stage;
-pub use table::{Cell, Table};
+pub use table::{Cell, Table, clean, cut};
 pub use times::{age, span};
 pub use tty::{confirm, prompt};
 

@@ -25,6 +25,13 @@ enum Command {
         /// Where to; made where it is not there
         dir: PathBuf,
     },
+    /// What git starts in place of ssh to reach a session's machine
+    #[command(hide = true)]
+    GitSsh {
+        /// As ssh takes them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<String>,
+    },
 }
 
 pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
@@ -33,6 +40,7 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
             let pages = write_man(&dir)?;
             ctx.ui.note(format!("{pages} pages in {}", dir.display()));
         }
+        Command::GitSsh { words } => crate::client::repo::serve_shim(&words)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -9,12 +9,12 @@ use clap_complete::engine::ArgValueCandidates;
 
 use super::target::{Target, interrupted, person, time};
 use super::{Ctx, complete};
-use crate::client::Registry;
 use crate::client::waiting::{Goal, wait};
+use crate::client::{Known, Registry};
 use crate::error::{Error, Result};
 use crate::model::AgentRef;
 
-const STATES: [&str; 9] = [
+pub const STATES: [&str; 9] = [
     "starting", "working", "blocked", "done", "idle", "error", "exited", "lost", "unknown",
 ];
 /// Nothing more comes without a person.
@@ -22,8 +22,8 @@ const OVER: [&str; 4] = ["done", "error", "exited", "lost"];
 
 /// Wait until agents are done, or in another state
 ///
-/// Without --state it waits until nothing more comes by itself: `done`, `error`, `exited` or `lost`. The
-/// agents that arrived are printed with their states. Exits with 124 when the timeout ran out, and with 1
+/// Without --state it waits until nothing more comes by itself: `done`, `error`, `exited` or `lost`, and no check of
+/// the work runs. The agents that arrived are printed with their states and checks. Exits with 124 when the timeout ran out, and with 1
 /// when an agent has ended that can never get there.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -40,6 +40,9 @@ pub struct Args {
     #[arg(long, value_name = "STATE", action = ArgAction::Append, value_delimiter = ',')]
     #[arg(value_parser = PossibleValuesParser::new(STATES))]
     state: Vec<String>,
+    /// With --state: wait for the checks of their work too
+    #[arg(long)]
+    checked: bool,
     /// Give up after this time
     #[arg(long, value_name = "TIME", value_parser = time)]
     timeout: Option<Duration>,
@@ -50,18 +53,14 @@ pub struct Args {
 
 pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
     let registry = Registry::open(&ctx.paths)?;
-    let targets = if args.targets.is_empty() {
-        let live = registry.all(false)?;
-        live.into_iter().map(|known| (known, None)).collect()
-    } else {
-        named(&registry, &args.targets)?
-    };
+    let targets = targets(ctx, &args.targets).await?;
     if targets.is_empty() {
         if args.json {
             ctx.ui.json(&[(); 0])?;
         }
         return Ok(ExitCode::SUCCESS);
     }
+    let checked = args.checked || args.state.is_empty();
     let states = if args.state.is_empty() {
         OVER.map(str::to_owned).to_vec()
     } else {
@@ -70,6 +69,7 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
     let goal = Goal {
         any: args.any,
         states,
+        checked,
     };
     let arrived = tokio::select! {
         arrived = wait(&registry, targets, goal, args.timeout, person(ctx)) => arrived?,
@@ -79,20 +79,32 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
         ctx.ui.json(&arrived)?;
     } else {
         for a in arrived {
+            let check = a.check.map_or_else(String::new, |c| format!(", check {c}"));
             ctx.ui
-                .line(format!("{}/{}  {}", a.session, a.agent, a.state))?;
+                .line(format!("{}/{}  {}{check}", a.session, a.agent, a.state))?;
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn named(
-    registry: &Registry,
-    typed: &[AgentRef],
-) -> Result<Vec<(crate::client::Known, Option<u32>)>> {
-    let mut found: Vec<(crate::client::Known, Option<u32>)> = Vec::new();
-    for typed in typed {
-        let target = Target::find(registry, Some(typed))?;
+/// What was typed, or all live sessions.
+///
+/// # Errors
+/// Something that there is not, or more than one answers to it.
+pub async fn targets(ctx: &Ctx, typed: &[AgentRef]) -> Result<Vec<(Known, Option<u32>)>> {
+    let Some(first) = typed.first() else {
+        let registry = Registry::open(&ctx.paths)?;
+        let live = registry.all(false)?;
+        return Ok(live.into_iter().map(|known| (known, None)).collect());
+    };
+    let registry = ctx.registry(Some(&first.session)).await?;
+    let known = registry.resolve_all(typed.iter().map(|t| t.session.as_str()))?;
+    let mut found = Vec::new();
+    for (typed, known) in typed.iter().zip(known) {
+        let target = Target {
+            known,
+            agent: typed.agent,
+        };
         if let Some(agent) = target.agent
             && !target.agents().is_empty()
             && !target.agents().contains(&agent)

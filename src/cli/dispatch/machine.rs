@@ -9,16 +9,16 @@ use crate::aws::region;
 use crate::cli::Ctx;
 use crate::client::cloud::{Plan, Wanted, plan};
 use crate::error::{Error, Result};
-use crate::model::{AgentSpec, Certainty, Ends, Money, now_ms};
-use crate::provision::MachineWish;
-use crate::provision::sizing::parse_size;
+use crate::model::{AgentSpec, Certainty, Money, now_ms};
+use crate::provision::sizing::{self, parse_size};
+use crate::provision::{Existing, MachineWish};
 
 const GIB: u64 = 1 << 30;
 /// EBS volumes end here.
 const DISK: std::ops::RangeInclusive<u64> = 1..=65_536;
 
 /// Only of provider `ec2`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "The machine (ec2)")]
 pub struct MachineArgs {
     /// The EC2 instance type, such as m6i.4xlarge
@@ -60,6 +60,12 @@ pub struct MachineArgs {
     /// The image: ubuntu-24.04, debian-12, amazon-linux-2023, ami-… or resolve:ssm:…
     #[arg(long, value_name = "IMAGE", conflicts_with = "into")]
     pub image: Option<String>,
+    /// The volume that is there already.
+    #[arg(skip)]
+    pub volume: Option<Existing>,
+    /// Its size, in GiB.
+    #[arg(skip)]
+    pub volume_gib: Option<u32>,
 }
 
 impl MachineArgs {
@@ -107,7 +113,13 @@ impl MachineArgs {
     ///
     /// # Errors
     /// A value that cannot be, or a machine that costs more than is allowed.
-    pub async fn plan(&self, ctx: &Ctx, task: &str, agents: u32) -> Result<Plan> {
+    pub async fn plan(
+        &self,
+        ctx: &Ctx,
+        task: &str,
+        agents: u32,
+        repository: Option<sizing::Repository>,
+    ) -> Result<Plan> {
         let config = &ctx.config;
         let disk = self.disk.as_deref().or(config.text("ec2.disk"));
         let image = self.image.as_deref().or(config.text("ec2.image"));
@@ -133,6 +145,7 @@ impl MachineArgs {
             region,
             task: task.to_owned(),
             agents,
+            repository,
             memory_mib: memory.transpose()?.map(|bytes| bytes >> 20),
             vcpus: self.cpu,
             wish: MachineWish {
@@ -142,9 +155,13 @@ impl MachineArgs {
                 max_microusd_per_hour: self.max_price.map(Money::as_micros),
                 other_sizes: self.or_larger,
                 on_demand_too: self.or_on_demand,
-                disk_gib: gib(sized("--disk", disk.unwrap_or("20gb"))?)?,
+                disk_gib: match self.volume_gib {
+                    Some(gib) => gib,
+                    None => gib(sized("--disk", disk.unwrap_or("20gb"))?)?,
+                },
                 image: image.unwrap_or("ubuntu-24.04").to_owned(),
                 sudo: config.text("ec2.sudo") != Some("no"),
+                volume: self.volume.clone(),
             },
         };
         plan(&ctx.paths, config, wanted, now_ms()).await
@@ -157,7 +174,7 @@ impl MachineArgs {
 
 /// What `--dry-run --json` prints.
 #[derive(Debug, Serialize)]
-struct Told<'a> {
+pub struct Told<'a> {
     machine: &'a MachineWish,
     why: &'a str,
     microusd_per_hour: Money,
@@ -166,29 +183,52 @@ struct Told<'a> {
     agents: usize,
 }
 
-/// Prints a plan that is not carried out.
-pub fn tell(ctx: &Ctx, plan: &Plan, ends: &Ends, agents: &[AgentSpec], json: bool) -> Result<()> {
-    let ttl = ends.deadline.map(|d| d.saturating_sub(now_ms()));
-    if json {
-        return ctx.ui.json(&Told {
+impl<'a> Told<'a> {
+    pub fn of(plan: &'a Plan, ttl: Option<Duration>, agents: usize) -> Self {
+        Self {
             machine: &plan.wish,
             why: &plan.why,
             microusd_per_hour: plan.rate.hour(),
-            microusd_at_most: ttl.map(|ms| plan.rate.ceiling(ms)),
+            microusd_at_most: ttl.map(|ttl| ceiling(plan, ttl)),
             estimate: plan.rate.certainty != Certainty::Exact,
-            agents: agents.len(),
-        });
+            agents,
+        }
     }
-    let whole = ttl.map(|ms| Duration::from_secs(ms.div_ceil(1000)));
+}
+
+/// What a machine can cost in all with this TTL.
+pub fn ceiling(plan: &Plan, ttl: Duration) -> Money {
+    let ms = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
+    plan.rate.ceiling(ms)
+}
+
+/// Prints a plan that is not carried out.
+pub fn tell(
+    ctx: &Ctx,
+    plan: &Plan,
+    ttl: Option<Duration>,
+    agents: &[AgentSpec],
+    json: bool,
+) -> Result<()> {
+    if json {
+        return ctx.ui.json(&Told::of(plan, ttl, agents.len()));
+    }
     let sure = plan.rate.certainty;
     let lines = [
-        format!("machine   {}", plan.line(whole)),
+        format!("machine   {}", plan.line(ttl)),
         format!("image     {}", plan.wish.image),
-        format!(
-            "volumes   8 GB root, {} GB work, kept until its results are safe: {} a month",
-            plan.wish.disk_gib,
-            sure.of(plan.rate.volumes_month)
-        ),
+        match plan.wish.workspace() {
+            Some(name) => format!(
+                "volumes   8 GB root: {} a month; workspace {name}, {} GB, which costs with a machine and without",
+                sure.of(plan.rate.volumes_month),
+                plan.wish.disk_gib
+            ),
+            None => format!(
+                "volumes   8 GB root, {} GB work, kept until its results are safe: {} a month",
+                plan.wish.disk_gib,
+                sure.of(plan.rate.volumes_month)
+            ),
+        },
         format!("address   {} an hour", sure.of(plan.rate.address)),
         format!("agents    {}", agents.len()),
         format!("not in it: {}", crate::cost::NOT_COUNTED),

@@ -6,13 +6,18 @@ use std::process::ExitCode;
 use tokio::sync::mpsc;
 
 use super::Ctx;
+use crate::cli::auto_pull::Auto;
+use crate::cli::lend::LendArgs;
+use crate::cli::notices::Followed;
+use crate::cli::stages::Stages;
 use crate::cli::target::interrupted;
 use crate::cli::words::{self, summary};
 use crate::cli::{Color, Ui, attach};
-use crate::client::follow::{Following, Form, Shown, exit_status};
+use crate::client::cloud;
+use crate::client::follow::{Following, Form, Shown, checking, exit_status};
 use crate::client::history::Begin;
 use crate::error::{Kind, Result};
-use crate::model::now_ms;
+use crate::model::{SessionStatus, now_ms};
 
 /// Pieces of output that wait to be printed.
 const QUEUE: usize = 64;
@@ -25,8 +30,16 @@ const COLORS: [Color; 6] = [
     Color::Red,
 ];
 
-/// Attaches or follows until the agents have ended; the exit status is theirs.
-pub async fn show(ctx: &Ctx, following: Following, agents: &[u32], json: bool) -> Result<ExitCode> {
+/// Attaches or follows until the agents have ended; the exit status is theirs. Results are pulled by `auto`
+/// meanwhile; what came of that is its caller's to say, but for what is said between the lines of several agents.
+pub async fn show(
+    ctx: &Ctx,
+    following: Following,
+    agents: &[u32],
+    json: bool,
+    lend: LendArgs,
+    auto: &mut Option<Auto>,
+) -> Result<ExitCode> {
     let ui = ctx.ui;
     let only = match agents {
         [one] => Some(*one),
@@ -42,22 +55,38 @@ pub async fn show(ctx: &Ctx, following: Following, agents: &[u32], json: bool) -
             &following.known,
             agent,
             following.hosts.open(&following.known.id).await,
+            auto,
+            lend,
         )
         .await
         {
             // It had ended before we were there: what it wrote is still to be shown.
             Err(e) if e.kind == Kind::Connection && is_over(&following) => {}
-            outcome => return outcome,
+            outcome => {
+                let known = following.registry.resolve(following.known.id.as_str())?;
+                let last = known.last.as_ref().filter(|_| outcome.is_ok());
+                if let Some(command) = last.and_then(|l| running_check(l, agent)) {
+                    let id = following.known.id.short();
+                    ui.note(format!(
+                        "Its check runs (`{command}`); its result: `remote wait {id}/{agent}`"
+                    ));
+                }
+                return outcome;
+            }
         }
     }
     let form = match only {
         Some(_) => Form::Raw,
         None => Form::Lines,
     };
-    let printed = print(ui, &following, agents, form, json);
+    let lent = lend.following(ctx, &following)?;
+    let mut news = Followed::new(ctx, &following, agents);
+    let printed = print(ui, &following, agents, (form, json), &mut news);
     tokio::select! {
         printed = printed => printed?,
+        () = say(auto), if form == Form::Lines && !json => {}
         () = interrupted() => {
+            *auto = None;
             let id = &following.known.id;
             let short = id.short();
             ui.note(format!(
@@ -66,19 +95,95 @@ pub async fn show(ctx: &Ctx, following: Following, agents: &[u32], json: bool) -
             return Ok(ExitCode::from(130));
         }
     }
-    let status = following.outcome(agents).await?;
+    if let Some(lent) = lent {
+        lent.end(ctx).await;
+    }
+    news.finish(&ui).await;
+    let mut status = following.outcome(agents).await?;
+    if !checking(&status, agents).is_empty() {
+        status = tokio::select! {
+            status = checks(ui, &following, agents, &status) => status?,
+            () = interrupted() => {
+                let id = following.known.id.short();
+                ui.note(format!("\nThe check goes on; its result: `remote status {id}`"));
+                return Ok(ExitCode::from(130));
+            }
+        };
+    }
     if json {
         ui.json(&status)?;
     } else {
         for line in summary(&status, agents, &ui, now_ms()) {
             ui.note(line);
         }
+        if let Some(line) = total(ctx, &following, &status) {
+            ui.note(line);
+        }
     }
     Ok(ExitCode::from(exit_status(&status, agents)))
 }
 
+/// The command that checks what an agent has ended with, while it runs.
+fn running_check(status: &SessionStatus, agent: u32) -> Option<&str> {
+    let ended = status.agents.iter().find(|a| a.number == agent)?;
+    let spec = status.spec.agents.iter().find(|a| a.number == agent)?;
+    let running = ended.state.is_over() && !checking(status, &[agent]).is_empty();
+    let command = spec.check.as_ref().filter(|_| running)?.command.as_str();
+    command.lines().next()
+}
+
+/// Waits until the agents' work is checked, and says so meanwhile.
+async fn checks(
+    ui: Ui,
+    following: &Following,
+    agents: &[u32],
+    status: &SessionStatus,
+) -> Result<SessionStatus> {
+    let first = status.spec.agents.iter().find_map(|a| a.check.as_ref());
+    let stages = Stages::new(ui);
+    stages.step(&format!(
+        "check {}",
+        first
+            .and_then(|c| c.command.lines().next())
+            .unwrap_or_default()
+    ));
+    let status = following.checked(agents).await?;
+    stages.finish();
+    Ok(status)
+}
+
+/// Never ends.
+async fn say(auto: &mut Option<Auto>) {
+    match auto {
+        Some(auto) => auto.say().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What a rented machine has cost, and that it costs on where it does.
+fn total(ctx: &Ctx, following: &Following, status: &SessionStatus) -> Option<String> {
+    let known = &following.known;
+    if known.provider != "ec2" {
+        return None;
+    }
+    let at = status.ended.as_ref().map(|e| e.at);
+    // A record must not stop what it is a record of.
+    let told = cloud::so_far(&ctx.paths, &known.id, at.unwrap_or_else(now_ms)).ok()??;
+    Some(match (at, status.ends.first()) {
+        (Some(_), _) => format!("total {told}"),
+        (None, Some(next)) => {
+            let when = words::end(next, status.now);
+            let id = known.id.short();
+            format!(
+                "total so far {told}; the machine ends by itself: {when}; at once: `remote terminate {id}`"
+            )
+        }
+        (None, None) => format!("total so far {told}"),
+    })
+}
+
 fn is_over(following: &Following) -> bool {
-    let known = following.registry.resolve(following.known.id.as_str());
+    let known = following.registry.known(&following.known.id);
     known.is_ok_and(|k| !k.live)
 }
 
@@ -86,8 +191,8 @@ async fn print(
     ui: Ui,
     following: &Following,
     agents: &[u32],
-    form: Form,
-    silent: bool,
+    (form, silent): (Form, bool),
+    news: &mut Followed,
 ) -> Result<()> {
     let (send, mut shown) = mpsc::channel(QUEUE);
     let follow = following.run(agents, Begin::Offset(0), form, send);
@@ -102,6 +207,7 @@ async fn print(
                 None => break,
             },
             ended = &mut follow, if outcome.is_none() => outcome = Some(ended),
+            told = news.next() => news.tell(&ui, &told),
         }
     }
     if std::mem::take(&mut printer.held) {

@@ -8,7 +8,7 @@ use super::{Args, Ctx};
 use crate::error::{Context, Error, Result};
 
 /// A task longer than this is a mistake: it has to fit into an argument list.
-const LONGEST: u64 = 100 * 1024;
+pub(super) const LONGEST: u64 = 100 * 1024;
 
 const ASK: &str = "\n# What should the agent do? Lines that begin with # are left out.\n";
 
@@ -19,11 +19,7 @@ impl Args {
             read_file(file)?
         } else {
             match self.task.as_deref() {
-                Some("-") => read(std::io::stdin().lock(), "stdin")?,
-                Some(task) => match task.strip_prefix('@') {
-                    Some(file) => read_file(Path::new(file))?,
-                    None => task.to_owned(),
-                },
+                Some(task) => return given(task).map(Some),
                 None if self.has_work() => return Ok(None),
                 None if ctx.ui.in_is_terminal() => edit()?,
                 None => {
@@ -34,17 +30,7 @@ impl Args {
                 }
             }
         };
-        let task = text.trim();
-        if task.is_empty() {
-            return Err(Error::user("the task is empty")
-                .hint("say what to do: `remote dispatch \"fix the flaky test\"`"));
-        }
-        if task.contains('\0') {
-            return Err(Error::user(
-                "the task holds a NUL byte; no program can be given one",
-            ));
-        }
-        Ok(Some(task.to_owned()))
+        sound(&text).map(Some)
     }
 
     /// There is something to run without a task.
@@ -59,6 +45,30 @@ impl Args {
             None => shell_words::join(&self.argv),
         }
     }
+}
+
+/// A task as it was given on the command line: text, `-` for stdin, or `@FILE`.
+pub(super) fn given(task: &str) -> Result<String> {
+    let text = match (task, task.strip_prefix('@')) {
+        ("-", _) => read(std::io::stdin().lock(), "stdin")?,
+        (_, Some(file)) => read_file(Path::new(file))?,
+        (task, None) => task.to_owned(),
+    };
+    sound(&text)
+}
+
+fn sound(text: &str) -> Result<String> {
+    let task = text.trim();
+    if task.is_empty() {
+        return Err(Error::user("the task is empty")
+            .hint("say what to do: `remote dispatch \"fix the flaky test\"`"));
+    }
+    if task.contains('\0') {
+        return Err(Error::user(
+            "the task holds a NUL byte; no program can be given one",
+        ));
+    }
+    Ok(task.to_owned())
 }
 
 fn read_file(path: &Path) -> Result<String> {

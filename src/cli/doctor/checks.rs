@@ -4,16 +4,17 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use super::Finding;
+use super::{Finding, secrets, session};
 use crate::cli::Ctx;
+use crate::client::Known;
 use crate::config::{Config, Origin};
 
 /// The longest that anything outside of this process may take.
 const BOUND: Duration = Duration::from_secs(2);
 
 /// Everything, in the order in which it is shown.
-pub async fn all(ctx: &Ctx) -> Vec<Finding> {
-    let (keychain, aws, ssh) = tokio::join!(keychain(), aws(&ctx.config), ssh(&ctx.config));
+pub async fn all(ctx: &Ctx, known: Option<&Known>) -> Vec<Finding> {
+    let (further, ssh) = tokio::join!(further(ctx, known), ssh(&ctx.config));
     let mut findings = vec![
         binary(),
         configuration(ctx),
@@ -24,9 +25,19 @@ pub async fn all(ctx: &Ctx) -> Vec<Finding> {
     findings.push(keys(ctx));
     findings.push(agents(&ctx.config));
     findings.push(terminal(ctx));
-    findings.push(keychain);
-    findings.push(aws);
+    findings.extend(secrets::all(ctx));
+    findings.extend(further);
     findings
+}
+
+/// What asks others: AWS where it is used, and a session's machine.
+async fn further(ctx: &Ctx, known: Option<&Known>) -> Vec<Finding> {
+    let there = known.map_or(ctx.config.provider(), |k| &k.provider);
+    match (there, known) {
+        ("ec2", _) => session::on_ec2(ctx, known).await,
+        (_, Some(known)) => vec![aws(&ctx.config).await, session::elsewhere(known).await],
+        (_, None) => vec![aws(&ctx.config).await],
+    }
 }
 
 fn binary() -> Finding {
@@ -120,12 +131,7 @@ fn provider(config: &Config) -> Finding {
             "ssh, but no machine is named",
             "run `remote init --provider ssh --host ME@BOX`",
         ),
-        (other, _) => Finding::bad(
-            "provider",
-            true,
-            format!("{other}: this version does not launch there yet"),
-            "run `remote init --provider local` or `remote init --provider ssh --host ME@BOX`",
-        ),
+        (other, _) => Finding::good("provider", other),
     }
 }
 
@@ -272,38 +278,6 @@ fn terminal(ctx: &Ctx) -> Finding {
     Finding::good("terminal", format!("{term}, {colors}"))
 }
 
-async fn keychain() -> Finding {
-    let opened = tokio::task::spawn_blocking(|| match keyring::Entry::store_status() {
-        Ok(()) => Ok(()),
-        Err(e) => Err(without_service(&e.to_string())),
-    });
-    match tokio::time::timeout(BOUND, opened).await {
-        Ok(Ok(Ok(()))) => Finding::good("keychain", "opens"),
-        Ok(Ok(Err(why))) => no_keychain(&why),
-        Ok(Err(_)) | Err(_) => no_keychain("it does not answer"),
-    }
-}
-
-/// A library's word for a bus that is not there says nothing to a person.
-fn without_service(why: &str) -> String {
-    let lower = why.to_lowercase();
-    let bus = ["zbus", "dbus", "d-bus", "secret service", "serviceunknown"];
-    if bus.iter().any(|word| lower.contains(word)) {
-        "no secret service on this machine".to_owned()
-    } else {
-        why.to_owned()
-    }
-}
-
-fn no_keychain(why: &str) -> Finding {
-    Finding::bad(
-        "keychain",
-        false,
-        why.to_owned(),
-        "nothing needs it yet: pass agents their keys in the environment, or install gnome-keyring or KeePassXC",
-    )
-}
-
 async fn aws(config: &Config) -> Finding {
     let profile = config.text("profile");
     let found = crate::aws::find(profile, BOUND).await;
@@ -315,7 +289,7 @@ async fn aws(config: &Config) -> Finding {
             "aws",
             false,
             format!("no credentials ({why}), {region}"),
-            "nothing needs them yet: this version does not launch on EC2",
+            "only the ec2 provider needs them: `aws configure` or `aws sso login`, then `remote init --provider ec2`",
         ),
     }
 }

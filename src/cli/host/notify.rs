@@ -21,6 +21,9 @@ pub struct Args {
     /// Read what the hook says of itself as JSON from stdin
     #[arg(long)]
     hook: bool,
+    /// What the hook says of itself as JSON
+    #[arg(long, value_name = "JSON", conflicts_with = "hook")]
+    json: Option<String>,
 }
 
 /// Prints what the host wants the agent to know, such as an end that nears.
@@ -34,6 +37,7 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<()> {
         message: args.message,
         progress: args.progress,
         hook: args.hook,
+        json: args.json,
     };
     let lines = send(&Place::from_env()?, &notification).await?;
     lines.iter().try_for_each(|line| ctx.ui.line(line))

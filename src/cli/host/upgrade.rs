@@ -8,11 +8,13 @@ use clap_complete::engine::ArgValueCandidates;
 use crate::cli::stages::Stages;
 use crate::cli::target::person;
 use crate::cli::{Ctx, complete};
-use crate::client::reach::{OverSsh, reach};
+use crate::client::dial::OverSsh;
+use crate::client::reach::reach;
 use crate::client::{Known, Registry};
 use crate::error::{Context, Result};
 use crate::proto::Op;
-use crate::provision::{Binaries, SshHost};
+use crate::provision::ec2::on_volume;
+use crate::provision::{Binaries, Shelf, SshHost};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -30,12 +32,18 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<()> {
     let host = reach(&known, person(ctx)).await?;
     let path = match (&known.ssh, host.connection()) {
         (Some(place), Some(connection)) => {
-            let remote = OverSsh::new(&place.destination, connection.clone());
+            let remote = OverSsh::over(&place.destination, connection.clone());
             let binaries = Binaries {
                 given: args.binary,
                 by_system: ctx.config.host_binaries().clone(),
+                shelf: Shelf::default(),
             };
-            let there = SshHost::new(Arc::new(remote), binaries);
+            let remote = Arc::new(remote);
+            let there = match &place.login {
+                // A rented one, where other users run it too.
+                Some(login) => on_volume(remote, binaries, login.clone()),
+                None => SshHost::new(remote, binaries),
+            };
             let stages = Stages::new(ctx.ui);
             let path = there.binary(&|step| stages.step(step)).await?.to_owned();
             stages.finish();

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::cli::words::work;
 use crate::cli::{Cell, Color, Table, Ui, age, words};
 use crate::client::status::{Presence, Report};
 use crate::model::{AgentStatus, AttachedClient, End, EndKind, Millis, SessionStatus};
@@ -37,9 +38,20 @@ pub fn lines(report: &Report, ui: &Ui, now: Millis) -> Vec<String> {
     }
     if let Some(status) = status {
         ends(status, report, &mut field);
+        let on = status.spec.workspace.as_ref().map(|w| w.name.as_str());
+        match (on, status.volume) {
+            (Some(name), Some(volume)) => field("workspace", &format!("{name}, {volume}")),
+            (Some(name), None) => field("workspace", name),
+            (None, Some(volume)) => field("volume", &volume.to_string()),
+            (None, None) => {}
+        }
         for warning in &status.warnings {
             field("warning", warning);
         }
+    }
+    let agents_of = status.into_iter().flat_map(|s| &s.agents);
+    for (number, push) in agents_of.filter_map(|a| Some((a.number, a.push.as_ref()?))) {
+        field("push", &format!("of agent {number}: {push}"));
     }
     if let Some(status) = status {
         let clock = match report.presence {
@@ -67,6 +79,9 @@ fn head(report: &Report, ui: &Ui, now: Millis) -> String {
         Presence::Live => ("live".to_owned(), Color::Green),
         Presence::Ended => ("ended".to_owned(), Color::Dim),
         Presence::Lost => ("lost: its host died".to_owned(), Color::Red),
+        Presence::Foreign => ("another owner's".to_owned(), Color::Dim),
+        Presence::Stopped => ("machine stopped".to_owned(), Color::Yellow),
+        Presence::Launching => ("launching".to_owned(), Color::Yellow),
         Presence::Unreachable => {
             let seen = age(report.seen, now);
             (
@@ -115,18 +130,47 @@ fn ends(status: &SessionStatus, report: &Report, field: &mut impl FnMut(&str, &s
 }
 
 fn agents(status: &SessionStatus, now: Millis) -> Table {
-    let mut table = Table::new(&["AGENT", "NAME", "STATE", "FOR", "KNOWN BY", "SAYS"]);
-    for agent in &status.agents {
-        table.row(vec![
+    let all = &status.agents;
+    let checked = all.iter().any(|a| a.check.is_some());
+    let counted = all.iter().any(|a| a.work.is_some());
+    // One that all have is told above.
+    let tasks = all.iter().any(|a| a.task != status.spec.task) && all.len() > 1;
+    let mut heads = vec!["AGENT", "NAME", "STATE", "FOR", "KNOWN BY"];
+    heads.extend(checked.then_some("CHECK"));
+    heads.extend(counted.then_some("MADE"));
+    heads.extend(tasks.then_some("TASK"));
+    heads.push("SAYS");
+    let mut table = Table::new(&heads);
+    for agent in all {
+        let mut row: Vec<Cell> = vec![
             agent.number.to_string().into(),
             agent.name.clone().into(),
             Cell::new(agent.state.to_string()).color(words::color(agent.state)),
             age(agent.since, now).into(),
             evidence(agent, now).into(),
-            says(agent).into(),
-        ]);
+        ];
+        if checked {
+            row.push(check(agent));
+        }
+        if counted {
+            row.push(agent.work.map_or("-".into(), |w| work::made(&w).into()));
+        }
+        if tasks {
+            row.push(super::shortened(&agent.task, 40).into());
+        }
+        row.push(says(agent).into());
+        table.row(row);
     }
     table
+}
+
+/// The newest check; dim where the agent has worked since.
+fn check(agent: &AgentStatus) -> Cell {
+    match (&agent.check, work::current(agent)) {
+        (None, _) => "-".into(),
+        (Some(check), Some(_)) => work::outcome(check),
+        (Some(check), None) => Cell::new(format!("{check}, then worked")).color(Color::Dim),
+    }
 }
 
 fn evidence(agent: &AgentStatus, now: Millis) -> String {

@@ -19,7 +19,7 @@ pub struct Keys {
     _guard: RawGuard,
     input: Box<dyn AsyncRead + Send + Unpin>,
     facts: Facts,
-    told: BTreeMap<String, AgentState>,
+    told: BTreeMap<String, Vec<u8>>,
 }
 
 impl Keys {
@@ -70,9 +70,12 @@ impl Keys {
                 } else {
                     AgentState::Unknown
                 };
-                if self.told.get(&id) != Some(&state) {
-                    out.extend(psp::encode(&id, state, None, None));
-                    self.told.insert(id, state);
+                let said = Some(&agent.evidence).filter(|_| state == agent.state);
+                let message = said.and_then(|e| e.message.as_deref());
+                let report = psp::encode(&id, state, message, said.and_then(|e| e.progress));
+                if self.told.get(&id) != Some(&report) {
+                    out.extend(&report);
+                    self.told.insert(id, report);
                 }
             }
         }

@@ -6,20 +6,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, UnboundedReceiver};
 
 use super::keys::Keys;
-use super::rendered;
+use super::{Answers, nothing, rendered, table};
+use crate::cli::notices::Watched;
 use crate::cli::target::interrupted;
-use crate::cli::{Ctx, Ui};
+use crate::cli::{Ctx, Ui, terminal};
 use crate::client::status::{Presence, Report, watch as follow};
 use crate::client::{Known, Registry};
 use crate::error::{Error, Result};
-use crate::model::SessionId;
+use crate::model::{SessionId, now_ms};
 use crate::ssh::Nobody;
 
 /// Changes that come close together are drawn once.
 const GATHER: Duration = Duration::from_millis(30);
+/// What has answered by then is drawn with the rest.
+const BLINK: Duration = Duration::from_millis(150);
 /// How often sessions that began elsewhere are looked for, and ages drawn anew.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -41,15 +44,16 @@ pub async fn watch(
         }
     };
     add(known);
-    let mut view = View::new(ctx.ui, one);
+    let mut view = View::new(ctx.ui);
     let mut code = ExitCode::SUCCESS;
     let mut tick = tokio::time::interval(TICK);
     let mut newest: BTreeMap<SessionId, Report> = BTreeMap::new();
+    let mut news = Watched::new();
+    // Caught so that the terminal's modes are put back; before they are changed.
+    let mut terminate = signal(SignalKind::terminate())?;
     let mut keys = (!json).then(|| Keys::open(&ctx.ui)).flatten();
     let stop = interrupted();
     tokio::pin!(stop);
-    // Caught so that the terminal's modes are put back.
-    let mut terminate = signal(SignalKind::terminate())?;
     loop {
         tokio::select! {
             () = &mut stop => break,
@@ -61,6 +65,7 @@ pub async fn watch(
                 break;
             },
             _ = tick.tick() => {
+                news.tick(ctx);
                 if !one {
                     add(registry.all(false)?);
                 }
@@ -71,20 +76,21 @@ pub async fn watch(
                     if json {
                         ctx.ui.line(one_line(&report)?)?;
                     }
+                    news.see(ctx, &report);
                     newest.insert(report.session.clone(), report);
                     next = tokio::time::timeout(GATHER, reports.recv()).await.ok().flatten();
                 }
                 let over = |r: &Report| matches!(r.presence, Presence::Ended | Presence::Lost);
                 if one && newest.values().all(over) {
                     if !json {
-                        view.draw(&newest)?;
+                        view.draw(of(&newest, one, &ctx.ui))?;
                     }
                     break;
                 }
             }
         }
         if !json {
-            view.draw(&newest)?;
+            view.draw(of(&newest, one, &ctx.ui))?;
         }
         if let Some(keys) = &mut keys {
             ctx.ui.raw(&keys.states(newest.values()))?;
@@ -108,26 +114,69 @@ fn one_line(report: &Report) -> Result<String> {
         .map_err(|e| Error::internal("a report cannot be written as JSON").because(e))
 }
 
+fn of(newest: &BTreeMap<SessionId, Report>, one: bool, ui: &Ui) -> Vec<String> {
+    let mut all: Vec<Report> = newest.values().cloned().collect();
+    all.sort_by_key(|r| r.status.as_ref().map_or(0, |s| s.spec.created));
+    rendered(&all, one, ui)
+}
+
+/// `status` on a terminal: what is known at once, each answer as it comes, and at the end what a pipe would have
+/// got. A table that is higher than the terminal is drawn once, and until then told how far it is.
+pub async fn answers(
+    ui: Ui,
+    mut answers: Answers,
+    mut asked: UnboundedReceiver<(usize, Report)>,
+) -> Result<()> {
+    let rows = terminal::size().map_or(24, |(size, _)| usize::from(size.rows));
+    let lines = |answers: &Answers| match answers.shown().as_slice() {
+        [] => vec![nothing(answers.ended_too).to_owned()],
+        shown => table(shown, now_ms()).lines(&ui),
+    };
+    let mut view = View::new(ui);
+    let mut stage = None;
+    let mut answered = 0;
+    let due = tokio::time::sleep(BLINK);
+    tokio::pin!(due);
+    loop {
+        tokio::select! {
+            answer = asked.recv() => match answer {
+                Some(answer) => {
+                    answered += 1;
+                    answers.put(answer);
+                }
+                None => break,
+            },
+            () = &mut due => {
+                let now = lines(&answers);
+                if now.len() < rows {
+                    view.draw(now)?;
+                } else {
+                    let told = format!("{answered} of {} have answered", answers.reports.len());
+                    stage.get_or_insert_with(|| ui.stage("status")).waits(&told);
+                }
+                due.as_mut().reset(tokio::time::Instant::now() + 4 * GATHER);
+            }
+        }
+    }
+    drop(stage);
+    view.draw(lines(&answers))
+}
+
 /// Lines on the terminal that are drawn over; into a pipe, what changed is printed below.
 struct View {
     ui: Ui,
-    one: bool,
     lines: Vec<String>,
 }
 
 impl View {
-    fn new(ui: Ui, one: bool) -> Self {
+    fn new(ui: Ui) -> Self {
         Self {
             ui,
-            one,
             lines: Vec::new(),
         }
     }
 
-    fn draw(&mut self, reports: &BTreeMap<SessionId, Report>) -> Result<()> {
-        let mut all: Vec<Report> = reports.values().cloned().collect();
-        all.sort_by_key(|r| r.status.as_ref().map_or(0, |s| s.spec.created));
-        let lines = rendered(&all, self.one, &self.ui);
+    fn draw(&mut self, lines: Vec<String>) -> Result<()> {
         if lines == self.lines {
             return Ok(());
         }

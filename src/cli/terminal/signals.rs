@@ -27,8 +27,9 @@ const TERM: i32 = 15;
 ///
 /// # Errors
 /// The handlers cannot be set.
-pub fn outside() -> io::Result<mpsc::Receiver<Outside>> {
+pub fn outside() -> io::Result<(mpsc::Sender<Outside>, mpsc::Receiver<Outside>)> {
     let (send, receive) = mpsc::channel(16);
+    let more = send.clone();
     let on = |n: i32| signal(SignalKind::from_raw(n));
     let mut resized = signal(SignalKind::window_change())?;
     let (mut stopped, mut continued) = (on(TSTP)?, on(CONT)?);
@@ -45,13 +46,14 @@ pub fn outside() -> io::Result<mpsc::Receiver<Outside>> {
                 n = ending(&mut term, TERM) => Some(Outside::Signal(n)),
                 () = send.closed() => return,
             };
+            let resized = matches!(event, None | Some(Outside::Continued));
             if let Some(event) = event
                 && send.send(event).await.is_err()
             {
                 return;
             }
             // While we were stopped it may have changed without a word.
-            if matches!(event, None | Some(Outside::Continued))
+            if resized
                 && let Some((cells, pixels)) = size()
                 && send.send(Outside::Resize(cells, pixels)).await.is_err()
             {
@@ -59,7 +61,7 @@ pub fn outside() -> io::Result<mpsc::Receiver<Outside>> {
             }
         }
     });
-    Ok(receive)
+    Ok((more, receive))
 }
 
 async fn ending(signal: &mut Signal, number: i32) -> i32 {

@@ -113,7 +113,7 @@ impl Table {
 }
 
 /// As much of `text` as is no wider than `width`, with a mark where something is missing.
-fn cut(text: String, width: usize) -> String {
+pub fn cut(text: String, width: usize) -> String {
     if text.width() <= width {
         return text;
     }
@@ -127,7 +127,7 @@ fn cut(text: String, width: usize) -> String {
     short + "…"
 }
 
-fn clean(text: &str) -> String {
+pub fn clean(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { '\u{fffd}' } else { c })
         .collect()

@@ -1,29 +1,14 @@
 //! Tests of `words`.
 
 use super::*;
-use crate::model::{BlockedOn, DEFAULT_SIZE, Ends, Evidence, SessionSpec, Source};
+use crate::model::{BlockedOn, Check, CheckState, Ends, SessionSpec};
 
 fn status(states: &[AgentState]) -> SessionStatus {
     let agents = (1..).zip(states).map(|(number, state)| AgentStatus {
-        number,
-        name: "sh".into(),
         argv: vec![],
-        task: String::new(),
-        state: *state,
         since: 1000,
-        evidence: Evidence {
-            source: Source::Process,
-            at: 0,
-            message: None,
-            progress: None,
-        },
-        title: String::new(),
-        pid: None,
-        size: DEFAULT_SIZE,
-        started: 0,
         ended: Some(2500),
-        bytes: 0,
-        full_screen: false,
+        ..AgentStatus::sample(number, *state)
     });
     SessionStatus {
         agents: agents.collect(),
@@ -38,11 +23,14 @@ fn status(states: &[AgentState]) -> SessionStatus {
             agents: vec![],
             price_microusd_per_hour: 0,
             budget_microusd: None,
+            workspace: None,
         },
         attached: vec![],
         ends: vec![],
         ended: None,
         warnings: vec![],
+        news: Vec::new(),
+        volume: None,
         now: 0,
         version: String::new(),
     }
@@ -63,6 +51,45 @@ fn many_agents_are_counted_and_a_blocked_one_stands_out() {
         "blocked(question) 1m"
     );
     assert_eq!(agents(&status(&[]), 0).0, "-");
+    let mut asks = status(&[AgentState::Working, blocked]);
+    asks.agents[1].evidence.message = Some("Allow npm install?".to_owned());
+    assert_eq!(
+        agents(&asks, 41_000).0,
+        "1 working, 1 blocked (2: \"Allow npm install?\" 40s)"
+    );
+    assert_eq!(
+        state(&asks.agents[1], 41_000),
+        "blocked: \"Allow npm install?\" 40s"
+    );
+}
+
+#[test]
+fn a_check_is_told_with_what_it_was_made_of_and_not_once_that_is_past() {
+    let check = |state, code| {
+        Some(Check {
+            state,
+            code,
+            since: 900,
+            took_ms: Some(100),
+            run: 1,
+            message: None,
+        })
+    };
+    let exited = AgentState::Exited { code: 0 };
+    let mut three = status(&[AgentState::Done, exited, AgentState::Working]);
+    three.agents[0].check = check(CheckState::Passed, Some(0));
+    three.agents[1].check = check(CheckState::Failed, Some(2));
+    three.agents[2].check = check(CheckState::Passed, Some(0));
+    let told = |n: usize| state(&three.agents[n], 41_000);
+    assert_eq!(told(0), "done 40s, check passed");
+    assert_eq!(told(1), "exited(0) 40s, check failed(2)");
+    assert_eq!(told(2), "working 40s");
+    assert_eq!(
+        agents(&three, 0).0,
+        "1 done, 1 exited, 1 working; checks: 1 passed, 1 failed"
+    );
+    let lines = summary(&three, &[2], &Ui::plain(), 0);
+    assert!(lines[1].ends_with("failed(2) 100 ms"), "{lines:?}");
 }
 
 #[test]
