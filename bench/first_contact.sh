@@ -23,7 +23,7 @@ export CARGO_HOME="${CARGO_HOME:-$HOME/.cargo}" RUSTUP_HOME="${RUSTUP_HOME:-$HOM
 export CARGO_TARGET_DIR="$work/target" HOME="$work/home"
 mkdir -p "$HOME"
 begun=$(date +%s.%N)
-cargo run --release --quiet -- dispatch --command 'echo first contact' | while read -r line; do
+cargo run --release --quiet -- dispatch --no-repo --command 'echo first contact' | while read -r line; do
     if [[ "$line" == *"first contact"* ]]; then
         printf '%.0f s from a fresh clone to the first output (%s cores)\n' \
             "$(echo "$(date +%s.%N) $begun" | awk '{print $1 - $2}')" "$(nproc)"

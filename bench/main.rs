@@ -1,6 +1,7 @@
 //! `cargo bench --bench peers -- [--write] [FILTER…]`: `remote` beside what people use today, all in one run,
-//! through a real PTY and a real sshd on loopback. `--write` puts the result into docs/PERFORMANCE.md.
-//! A peer that is not installed is named as missing; nothing is taken from an earlier run.
+//! through a real PTY and a real sshd on loopback; with the word `ec2`, what it adds on rented machines, in the
+//! lab instead; with `repository`, a large repository's way. `--write` puts the result into docs/PERFORMANCE.md, each
+//! of the three into its part. A peer that is not installed is named as missing; nothing is taken from an earlier run.
 
 // Tables print themselves and their header is one line: these lints are for other code.
 #![allow(clippy::print_stdout)]
@@ -8,14 +9,23 @@
 #[path = "../tests/common/mod.rs"]
 mod common;
 
+#[path = "../tests/lab/harness.rs"]
+#[allow(dead_code)]
+mod harness;
+
+#[path = "../tests/lab/crowd.rs"]
+mod crowd;
+
 mod attach;
 mod dispatch;
+mod ec2;
 mod echo;
 mod flood;
 mod interrupt;
 mod lab;
 mod memory;
 mod report;
+mod repository;
 
 use std::time::Instant;
 
@@ -44,16 +54,33 @@ fn main() {
     let wanted =
         |name: &str| filters.is_empty() || filters.iter().any(|f| name.contains(f.as_str()));
     let begun = Instant::now();
+    let load = report::load();
+    if filters.iter().any(|f| f.starts_with("ec2")) {
+        let mut sections = Vec::new();
+        for (name, measure) in ec2::MEASURES {
+            if wanted(name) {
+                sections.extend(shown(name, measure));
+            }
+        }
+        println!("{:.0} s in all", begun.elapsed().as_secs_f64());
+        if write {
+            assert_eq!(filters, ["ec2"], "--write wants all measures of ec2");
+            report::write("ec2", "`make bench-ec2`", &load, &sections);
+        }
+        return;
+    }
+    if filters == ["repository"] {
+        let sections = shown("repository", repository::measure);
+        if write {
+            report::write("repository", "`make bench-repository`", &load, &sections);
+        }
+        return;
+    }
     let lab = Lab::new();
     let mut sections = Vec::new();
     for (name, measure) in MEASURES {
         if wanted(name) {
-            let begun = Instant::now();
-            for section in measure(&lab) {
-                println!("{section}");
-                sections.push(section);
-            }
-            println!("({name}: {:.0} s)\n", begun.elapsed().as_secs_f64());
+            sections.extend(shown(name, || measure(&lab)));
         }
     }
     lab.end();
@@ -63,6 +90,16 @@ fn main() {
             filters.is_empty(),
             "--write wants a whole run, without filters"
         );
-        report::write(&sections);
+        report::write("bench", "`make bench`", &load, &sections);
     }
+}
+
+fn shown(name: &str, measure: impl FnOnce() -> Vec<Section>) -> Vec<Section> {
+    let begun = Instant::now();
+    let sections = measure();
+    for section in &sections {
+        println!("{section}");
+    }
+    println!("({name}: {:.0} s)\n", begun.elapsed().as_secs_f64());
+    sections
 }

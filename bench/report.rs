@@ -136,25 +136,27 @@ impl fmt::Display for Section {
     }
 }
 
-const BEGIN: &str = "<!-- bench:begin -->";
-const END: &str = "<!-- bench:end -->";
-
-/// Replaces the generated part of docs/PERFORMANCE.md.
-pub fn write(sections: &[Section]) {
+/// Replaces a generated part of docs/PERFORMANCE.md, which is between `<!-- PART:begin -->` and its end.
+pub fn write(part: &str, run: &str, load: &str, sections: &[Section]) {
+    let begin = format!("<!-- {part}:begin -->");
+    let end = format!("<!-- {part}:end -->");
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/PERFORMANCE.md");
     let old = std::fs::read_to_string(&path).expect("docs/PERFORMANCE.md");
-    let (before, rest) = old.split_once(BEGIN).expect("the begin marker");
-    let (_, after) = rest.split_once(END).expect("the end marker");
-    let new = format!("{before}{BEGIN}\n{}{END}{after}", markdown(sections));
+    let (before, rest) = old.split_once(&begin).expect("the begin marker");
+    let (_, after) = rest.split_once(&end).expect("the end marker");
+    let new = format!(
+        "{before}{begin}\n{}{end}{after}",
+        markdown(run, load, sections)
+    );
     std::fs::write(&path, new).expect("write docs/PERFORMANCE.md");
 }
 
-fn markdown(sections: &[Section]) -> String {
+fn markdown(run: &str, load: &str, sections: &[Section]) -> String {
     let mut out = String::new();
     let _ = writeln!(
         out,
-        "Measured {} on {}, all rows of a table in one run of `make bench`. Ratios travel between machines; \
-         absolute figures do not.\n",
+        "Measured {} on {}, load {load} as it began, all rows of a table in one run of {run}. Ratios travel between \
+         machines; absolute figures do not.\n",
         date(),
         machine()
     );
@@ -193,6 +195,12 @@ fn date() -> String {
     let out = Command::new("date").args(["-u", "+%Y-%m-%d"]).output();
     out.map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned())
         .unwrap_or_default()
+}
+
+/// How many processes wanted a processor in the last minute: what runs beside slows all that is measured.
+pub fn load() -> String {
+    let told = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    told.split(' ').next().unwrap_or("unknown").to_owned()
 }
 
 /// The processor and its count, the memory and the kernel: what a reader compares with.

@@ -17,9 +17,15 @@ const MAY_SEE: &[(&str, &[&str])] = &[
     ("mux", &BOTTOM),
     ("ssh", &BOTTOM),
     ("provision", &BOTTOM),
-    ("workspace", &BOTTOM),
+    // On the same account, tags and machines.
+    (
+        "workspace",
+        &["provision", "model", "error", "config", "aws"],
+    ),
     ("repo", &BOTTOM),
     ("cost", &BOTTOM),
+    ("notice", &BOTTOM),
+    ("secret", &BOTTOM),
     // The two roles.
     ("client", &SUBJECTS),
     ("host", &SUBJECTS),
@@ -31,7 +37,7 @@ const MAY_SEE: &[(&str, &[&str])] = &[
 ];
 
 const BOTTOM: [&str; 4] = ["model", "error", "config", "aws"];
-const SUBJECTS: [&str; 11] = [
+const SUBJECTS: [&str; 13] = [
     "proto",
     "mux",
     "ssh",
@@ -39,12 +45,14 @@ const SUBJECTS: [&str; 11] = [
     "workspace",
     "repo",
     "cost",
+    "notice",
+    "secret",
     "model",
     "error",
     "config",
     "aws",
 ];
-const ROLES: [&str; 13] = [
+const ROLES: [&str; 15] = [
     "client",
     "host",
     "proto",
@@ -54,12 +62,14 @@ const ROLES: [&str; 13] = [
     "workspace",
     "repo",
     "cost",
+    "notice",
+    "secret",
     "model",
     "error",
     "config",
     "aws",
 ];
-const ALL: [&str; 14] = [
+const ALL: [&str; 16] = [
     "tui",
     "client",
     "host",
@@ -70,6 +80,8 @@ const ALL: [&str; 14] = [
     "workspace",
     "repo",
     "cost",
+    "notice",
+    "secret",
     "model",
     "error",
     "config",

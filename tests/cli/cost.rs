@@ -89,8 +89,11 @@ fn what_was_spent_is_summed_up_and_what_is_unknown_is_said() {
         even.stdout
     );
     let all: Value = serde_json::from_str(&env.ok(&["cost", "--json"]).stdout).unwrap();
-    assert_eq!(all["total"], 1_717_000);
-    assert_eq!(all["saved"], 500_000);
+    // The deadline and the launch above are counted from two readings of the clock.
+    let total = all["total"].as_u64().unwrap();
+    assert!((1_717_000..1_720_000).contains(&total), "{total}");
+    let saved = all["saved"].as_u64().unwrap();
+    assert!((500_000..503_000).contains(&saved), "{saved}");
     assert_eq!(all["certainty"], "at_most");
     let recent = env.ok(&["cost", "--since", "1h"]);
     assert!(

@@ -10,8 +10,10 @@ mod cost;
 mod dispatch;
 mod doctor;
 mod frame;
+mod from;
 mod init;
 mod man;
+mod many;
 mod over_ssh;
 mod session;
 mod shells;
@@ -22,8 +24,8 @@ fn no_test_file_is_forgotten() {
     common::assert_all_modules(
         "tests/cli",
         &[
-            "allow", "config", "cost", "dispatch", "doctor", "frame", "init", "man", "over_ssh",
-            "session", "shells", "watch",
+            "allow", "config", "cost", "dispatch", "doctor", "frame", "from", "init", "man",
+            "many", "over_ssh", "session", "shells", "watch",
         ],
     );
 }

@@ -23,6 +23,31 @@ fn on_box<'a>(more: &[&'a str]) -> Vec<&'a str> {
 }
 
 #[test]
+fn a_dozen_begin_side_by_side_over_one_connection() {
+    let (env, sshd) = place(&[]);
+    let config = env.home().join(".config/remote");
+    std::fs::create_dir_all(&config).unwrap();
+    let text = "agent = \"it\"\n[agents.it]\ncommand = [\"sleep\", \"{task}\"]\n";
+    std::fs::write(config.join("config.toml"), text).unwrap();
+    std::fs::write(env.work().join("tasks"), "1000\n".repeat(12)).unwrap();
+    let ran = env.ok(&[
+        &["dispatch", "--from", "tasks"],
+        &on_box(&["--name", "far%n"])[..],
+    ]
+    .concat());
+    assert_eq!(ran.stdout.lines().count(), 12, "{}", ran.all());
+    assert!(ran.stderr.contains("12 sessions run\n"), "{}", ran.all());
+    assert_eq!(sshd.log().matches("Accepted publickey").count(), 1);
+    let bin = env.home().join(".local/share/remote/bin");
+    assert_eq!(std::fs::read_dir(bin).unwrap().count(), 1, "one upload");
+    for name in ["far1", "far12"] {
+        assert_eq!(env.status(name)["presence"], "live", "{name}");
+    }
+    env.ok(&["terminate", "--all", "--yes"]);
+    env.await_no_process();
+}
+
+#[test]
 fn the_binary_goes_there_once_and_a_session_outlives_its_connection() {
     let (env, sshd) = place(&[]);
     let session = env.dispatch(&on_box(&[

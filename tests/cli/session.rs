@@ -237,29 +237,30 @@ fn of_a_program_that_draws_only_the_state_is_followed() {
 #[test]
 fn names_and_times_can_change() {
     let env = TestEnv::new();
-    let session = env.dispatch(&["--ttl", "1h", "--name", "a", "--command", "sleep 1000"]);
-    env.dispatch(&["--name", "b", "--command", "sleep 1000"]);
-    let taken = env.run(&["rename", &session, "b"]);
+    // None can be the beginning of a session's own: 0 and 1 are in no identity.
+    let session = env.dispatch(&["--ttl", "1h", "--name", "a0", "--command", "sleep 1000"]);
+    env.dispatch(&["--name", "b0", "--command", "sleep 1000"]);
+    let taken = env.run(&["rename", &session, "b0"]);
     assert!(
-        taken.code == 1 && taken.stderr.contains("named `b` already"),
+        taken.code == 1 && taken.stderr.contains("named `b0` already"),
         "{}",
         taken.all()
     );
-    env.ok(&["rename", "a", "c"]);
-    assert_eq!(env.status("c")["session"], session.as_str());
-    let unknown = env.run(&["status", "a"]);
+    env.ok(&["rename", "a0", "c0"]);
+    assert_eq!(env.status("c0")["session"], session.as_str());
+    let unknown = env.run(&["status", "a0"]);
     assert!(
-        unknown.code == 1 && unknown.stderr.contains("(c)"),
+        unknown.code == 1 && unknown.stderr.contains("(c0)"),
         "{}",
         unknown.all()
     );
-    env.ok(&["extend", "c", "2h"]);
-    let left = env.status("c")["ttl_left_ms"].as_u64().unwrap();
+    env.ok(&["extend", "c0", "2h"]);
+    let left = env.status("c0")["ttl_left_ms"].as_u64().unwrap();
     assert!((10_700_000..=10_800_000).contains(&left), "{left}");
     for (args, said) in [
-        (["extend", "c", "0s"], "too short"),
-        (["extend", "c", "10years"], "too long"),
-        (["extend", "b", "1h"], "has no TTL"),
+        (["extend", "c0", "0s"], "too short"),
+        (["extend", "c0", "10years"], "too long"),
+        (["extend", "b0", "1h"], "has no TTL"),
     ] {
         let ran = env.run(&args);
         assert!(

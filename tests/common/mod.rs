@@ -6,7 +6,9 @@
 pub mod emulator;
 pub mod env;
 pub mod process;
+pub mod promise;
 pub mod proxy;
+pub mod repository;
 pub mod sshd;
 pub mod terminal;
 

@@ -171,6 +171,14 @@ impl Proxy {
         })
     }
 
+    /// Waits until so many bytes have come out at the other end, as [`Proxy::passed`] counts them; false when `limit`
+    /// passes first.
+    pub fn wait_passed(&self, way: Way, bytes: u64, limit: Duration) -> bool {
+        self.wait(limit, |s| {
+            s.pairs.iter().map(|p| p.lane(way).passed).sum::<u64>() >= bytes
+        })
+    }
+
     /// Waits until this many connections have been taken in all; false when `limit` passes first.
     pub fn wait_accepted(&self, count: usize, limit: Duration) -> bool {
         self.wait(limit, |s| s.accepted >= count)

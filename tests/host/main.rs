@@ -7,15 +7,27 @@ mod agents;
 mod bad_input;
 mod bad_place;
 mod cuts;
+mod digest;
 mod harness;
 mod hooks;
+mod lend;
+mod notices;
+mod outer;
+mod promise;
+mod real;
+mod repo;
 mod same_screen;
+mod secrets;
 mod spine;
 mod ssh_host;
+mod states;
 mod stock_ssh;
 mod stream;
+mod trust;
 mod upgrade;
+mod upload;
 mod versions;
+mod workspace;
 
 #[test]
 fn every_file_is_a_module() {
@@ -26,15 +38,27 @@ fn every_file_is_a_module() {
             "bad_input",
             "bad_place",
             "cuts",
+            "digest",
             "harness",
             "hooks",
+            "lend",
+            "notices",
+            "outer",
+            "promise",
+            "real",
+            "repo",
             "same_screen",
+            "secrets",
             "spine",
             "ssh_host",
+            "states",
             "stock_ssh",
             "stream",
+            "trust",
             "upgrade",
+            "upload",
             "versions",
+            "workspace",
         ],
     );
 }

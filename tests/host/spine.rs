@@ -79,11 +79,12 @@ fn leaving_resets_every_mode_of_the_terminal() {
     let mut shell = env.command("sh");
     shell.args([
         "-c",
-        &format!("printf 'before\\n'; remote attach {session}; stty -a; echo AFTER"),
+        &format!("printf 'before\\n'; read x; remote attach {session}; stty -a; echo AFTER"),
     ]);
     let mut t = Terminal::spawn(shell, USUAL);
     t.wait_text("before");
     let clean = t.emulator().modes();
+    t.send("\r");
     t.wait_text("FULL");
     assert!(t.emulator().alternate());
     t.send("\r~.");

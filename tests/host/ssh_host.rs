@@ -13,13 +13,13 @@ use crate::common::sshd::{Sshd, SshdOptions};
 use crate::common::terminal::USUAL;
 
 /// A laptop, a machine of one's own and its sshd. Dropped in this order.
-struct Pair {
-    client: TestEnv,
-    server: TestEnv,
-    sshd: Sshd,
+pub struct Pair {
+    pub client: TestEnv,
+    pub server: TestEnv,
+    pub sshd: Sshd,
 }
 
-fn pair(options: impl FnOnce(SshdOptions) -> SshdOptions) -> Pair {
+pub fn pair(options: impl FnOnce(SshdOptions) -> SshdOptions) -> Pair {
     let (client, server) = (TestEnv::new(), TestEnv::new());
     let sshd = Sshd::start(&options(SshdOptions::home(server.home())));
     client.use_sshd(&sshd, sshd.port);

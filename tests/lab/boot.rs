@@ -9,8 +9,9 @@ use remote_compute::proto::{Op, Outcome};
 use serde_json::json;
 
 use crate::common::{SOON, await_true};
-use crate::guest::sshd_answers;
+use crate::guest::device;
 use crate::harness::Machines;
+use crate::person::slowness;
 use crate::rented::{LOGIN, Rented, Wish, epoch_seconds};
 
 const HOUR: u64 = 3_600_000;
@@ -131,9 +132,10 @@ async fn agents_run_as_their_own_user_and_the_machine_ends_with_its_session() {
         endpoint.dir.starts_with("/work/.remote/sessions/"),
         "{endpoint:?}"
     );
-    assert_ne!(rented.told("test -e /etc/remote/handed-over; echo $?"), "0");
+    // Nobody has to come back for it: a dispatch that is left at once goes on.
+    assert_eq!(rented.told("test -e /etc/remote/handed-over; echo $?"), "0");
     let said = "I am agent agent /home/agent in /work, sudo 0, ";
-    await_true("the agent's words", SOON, || {
+    await_true("the agent's words", SOON * slowness(), || {
         rented.output(&endpoint, 1).contains(said)
     });
     let output = rented.output(&endpoint, 1);
@@ -146,9 +148,6 @@ async fn agents_run_as_their_own_user_and_the_machine_ends_with_its_session() {
     assert!(!status.agents[0].state.is_over(), "{status:?}");
     assert_eq!(status.agents[1].state, AgentState::Exited { code: 127 });
     assert_eq!(status.warnings, Vec::<String>::new());
-    await_true("the mark that a client came", SOON, || {
-        rented.told("ls /etc/remote").contains("handed-over")
-    });
     // Each socket is one user's.
     let dir = "/run/remote/session-abc234";
     let may = |user: &str, name: &str| {
@@ -174,7 +173,7 @@ async fn agents_run_as_their_own_user_and_the_machine_ends_with_its_session() {
 
     // A host that is killed comes back and says what it lost.
     rented.told("sudo systemctl kill -s KILL --kill-who=main remote-host@session-abc234");
-    await_true("a host again", SOON, || {
+    await_true("a host again", SOON * slowness(), || {
         rented
             .ssh(
                 "user",
@@ -209,6 +208,26 @@ async fn agents_run_as_their_own_user_and_the_machine_ends_with_its_session() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_systemd_that_starts_anew_meanwhile_stops_no_dispatch() {
+    let rented = Rented::ready(&Wish::default()).await;
+    // What daemon-reexec at the wrong moment looks like, once.
+    let cut_off = r#"#!/bin/sh
+case $1 in
+    start) mv "$0" "$0.once"; echo "Failed to wait for response: Connection reset by peer" >&2; exit 1 ;;
+esac
+exec /usr/bin/systemctl "$@"
+"#;
+    let place = "/usr/local/sbin/systemctl";
+    let line = format!("sudo sh -c 'cat >{place} && chmod 755 {place}'");
+    let ran = rented.ssh("user", LOGIN, &line, cut_off.as_bytes());
+    assert_eq!(ran.code, 0, "{}", ran.all());
+    let endpoint = rented.dispatch(Ends::default(), &["cat"]);
+    rented.told(&format!("test -e {place}.once"));
+    let status = rented.status(&endpoint).await;
+    assert!(!status.agents[0].state.is_over(), "{status:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_spot_notice_is_wrapped_up_and_the_volume_tells_of_it() {
     let rented = Rented::ready(&Wish::default()).await;
     let endpoint = rented.dispatch(Ends::default(), &["trap '' HUP TERM; cat"]);
@@ -217,137 +236,14 @@ async fn a_spot_notice_is_wrapped_up_and_the_volume_tells_of_it() {
     rented.lab.control().interrupt(&rented.id, 120);
     // Before the machine goes: the file is on the volume, which outlives it.
     let last = format!("sudo cat {}/last.json", endpoint.dir);
-    await_true("its end", Duration::from_secs(60), || {
+    await_true("its end", Duration::from_secs(60) * slowness(), || {
         let ran = rented.ssh("user", LOGIN, &last, b"");
         ran.stdout.contains("\"interrupted\"") && ran.stdout.contains("EC2 takes the machine back")
     });
     rented.ends().await;
     let took = begun.elapsed();
     eprintln!("terminated {:.1} s after the notice", took.as_secs_f32());
-    assert!(took < Duration::from_secs(60), "{took:?}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_hosts_own_clock_ends_a_machine_whose_timer_is_gone() {
-    let rented = Rented::ready(&Wish {
-        sudo: false,
-        ..Wish::default()
-    })
-    .await;
-    rented.told("sudo systemctl disable --now remote-check.timer");
-    let deadline = now_ms() + 8000;
-    let ends = Ends {
-        deadline: Some(deadline),
-        ..Ends::default()
-    };
-    let endpoint = rented.dispatch(ends, &["sudo -n true || echo no sudo here; cat"]);
-    await_true("the agent's words", SOON, || {
-        rented.output(&endpoint, 1).contains("no sudo here")
-    });
-    rented.ends().await;
-    assert!(now_ms() >= deadline, "not before its time");
-    let late = now_ms() - deadline;
-    eprintln!("terminated {late} ms after its deadline");
-    assert!(late < 30_000, "{late} ms");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_deadline_ends_a_machine_whose_host_is_dead() {
-    let rented = Rented::ready(&Wish::default()).await;
-    let endpoint = rented.dispatch(Ends::default(), &["cat"]);
-    rented.status(&endpoint).await;
-    // For good: systemd would start it again.
-    rented.told(
-        "sudo mkdir -p /run/systemd/system/remote-host@.service.d && \
-         printf '[Service]\\nRestart=no\\n' | sudo tee /run/systemd/system/remote-host@.service.d/no.conf && \
-         sudo systemctl daemon-reload && sudo systemctl kill -s KILL remote-host@session-abc234",
-    );
-    let deadline = epoch_seconds() + 3;
-    rented.root(&format!("deadline {deadline}"));
-    rented.ends().await;
-    let late = epoch_seconds().saturating_sub(deadline);
-    eprintln!("terminated {late} s after its deadline");
-    assert!(late < 60, "{late} s");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_host_that_hangs_is_not_waited_for_for_long() {
-    let rented = Rented::ready(&Wish::default()).await;
-    let endpoint = rented.dispatch(Ends::default(), &["cat"]);
-    rented.status(&endpoint).await;
-    rented.told("sudo systemctl kill -s STOP --kill-who=main remote-host@session-abc234");
-    let deadline = epoch_seconds() + 3;
-    rented.root(&format!("deadline {deadline}"));
-    rented.ends().await;
-    let late = epoch_seconds().saturating_sub(deadline);
-    eprintln!("terminated {late} s after its deadline");
-    assert!(late < 120, "{late} s");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_boot_that_hangs_half_way_ends_at_the_deadline_too() {
-    let wish = Wish {
-        deadline: Duration::from_secs(8),
-        // The first thing after ours, before users, keys and sshd.
-        change: |text| text.replace("write_files:\n", "  - [sleep, infinity]\nwrite_files:\n"),
-        ..Wish::default()
-    };
-    let deadline = epoch_seconds() + 8;
-    let rented = Rented::launch(&wish).await;
-    rented.ends().await;
-    assert!(epoch_seconds() >= deadline, "not before its time");
-    assert!(!sshd_answers(&rented.address));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_machine_that_nobody_comes_to_ends() {
-    let within = Duration::from_secs(6);
-    let wish = Wish {
-        handover_within: within,
-        ..Wish::default()
-    };
-    let begun = Instant::now();
-    let rented = Rented::launch(&wish).await;
-    rented.ends().await;
-    assert!(begun.elapsed() >= within);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_reboot_keeps_the_deadline_the_volume_and_what_is_known_of_the_session() {
-    let rented = Rented::ready(&Wish::default()).await;
-    let ends = Ends {
-        linger_ms: Some(HOUR),
-        ..Ends::default()
-    };
-    let endpoint = rented.dispatch(ends, &["cat"]);
-    rented.status(&endpoint).await;
-    let later = epoch_seconds() + 7200;
-    rented.root(&format!("deadline {later}"));
-    let first = rented.lab.control().machine(&rented.id)["pid"].clone();
-    rented.ssh("user", LOGIN, "sudo systemctl reboot", b"");
-    await_true("another process 1", SOON, || {
-        rented.lab.control().machine(&rented.id)["pid"] != first
-    });
-    await_true("sshd again", SOON, || {
-        rented.ssh("user", LOGIN, "true", b"").code == 0
-    });
-    assert_eq!(rented.told("cat /etc/remote/deadline"), later.to_string());
-    assert_eq!(
-        rented.told("systemctl is-active remote-check.timer"),
-        "active"
-    );
-    await_true("the host again", SOON, || {
-        rented
-            .ssh("user", LOGIN, &format!("test -S {}", endpoint.socket), b"")
-            .code
-            == 0
-    });
-    let status = rented.status(&endpoint).await;
-    assert!(status.agents[0].state.is_over(), "{status:?}");
-    assert_eq!(status.ended, None);
-    let why = "a test".to_owned();
-    rented.ask(&endpoint, Op::Terminate { why }).await;
-    rented.ends().await;
+    assert!(took < Duration::from_secs(60) * slowness(), "{took:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -363,6 +259,22 @@ async fn a_real_kernel_takes_the_volume_and_ends_at_the_deadline() {
     assert!(
         mounted.starts_with("ext4") && mounted.contains("remote-work"),
         "{mounted}"
+    );
+    // One that is smaller than its device, as from a snapshot: grown while it is mounted, which a box may not do.
+    let small = format!(
+        "sudo mke2fs -q -F -t ext4 -L remote-work {} 200M </dev/null",
+        device(&rented.volume)
+    );
+    rented.root("unmount");
+    rented.told(&small);
+    rented.root(&format!("mount {}", rented.volume));
+    let size = rented.told("df -BM --output=size /work | tail -1");
+    let size = size.trim().trim_end_matches('M').parse::<u32>();
+    assert!(size.expect("MiB") > 900);
+    assert_eq!(rented.root("grow"), (1_u64 << 30).to_string());
+    assert_eq!(
+        rented.told("findmnt -no SOURCE /home/agent | grep -c home"),
+        "1"
     );
     for (name, value) in [("kernel.panic", "10"), ("kernel.softlockup_panic", "1")] {
         assert_eq!(rented.told(&format!("/sbin/sysctl -n {name}")), value);

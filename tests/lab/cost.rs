@@ -139,7 +139,7 @@ fn an_alert_that_broke_off_is_finished_by_setting_it_again() {
             failed.all()
         );
         assert!(
-            failed.stderr.contains("ask for the permission"),
+            failed.stderr.contains("to this identity"),
             "{action}: {}",
             failed.all()
         );

@@ -1,22 +1,25 @@
 //! The whole way to an agent on a real machine: cloud-init, sshd, our root helper, the uploaded binary.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
-use remote_compute::client::reach::{OverSsh, dial_pinned};
+use remote_compute::client::dial::{OverSsh, dial_pinned};
 use remote_compute::provision::ec2::Ec2;
 use remote_compute::provision::{
-    BoxFuture, Compute, Login, MachineState, PinnedLogin, Reach, ReachError, Remote,
+    BoxFuture, Compute, Login, MachineState, PinnedLogin, ProvisionError, Ran, Reach, ReachError,
+    Remote,
 };
 use remote_compute::ssh::{Flow, Nobody, Retry, SshErrorKind, keys};
 use serde_json::json;
+use tokio::io::AsyncRead;
 
 use crate::common::env::remote_binary;
 use crate::ec2_world::{Steps, World, launch, wish};
 use crate::harness::{Lab, Machines};
 
 /// Our own SSH.
-struct OverOwnSsh;
+pub struct OverOwnSsh;
 
 impl Reach for OverOwnSsh {
     fn reach<'a>(
@@ -30,9 +33,87 @@ impl Reach for OverOwnSsh {
                 stranger: e.kind == SshErrorKind::Auth,
                 message: e.to_string(),
             })?;
-            Ok(Arc::new(OverSsh::new(&login.address, connection)) as Arc<dyn Remote>)
+            Ok(Arc::new(OverSsh::over(&login.address, connection)) as Arc<dyn Remote>)
         })
     }
+}
+
+/// Our own SSH, whose line is cut before the answer to `rotate` is here.
+struct CutOff;
+
+struct CutOffTalk(Arc<dyn Remote>);
+
+impl Reach for CutOff {
+    fn reach<'a>(
+        &'a self,
+        login: &'a PinnedLogin,
+    ) -> BoxFuture<'a, Result<Arc<dyn Remote>, ReachError>> {
+        Box::pin(async move {
+            let remote = OverOwnSsh.reach(login).await?;
+            Ok(Arc::new(CutOffTalk(remote)) as Arc<dyn Remote>)
+        })
+    }
+}
+
+impl Remote for CutOffTalk {
+    fn run<'a>(
+        &'a self,
+        command: &'a str,
+        stdin: Box<dyn AsyncRead + Send + Unpin>,
+    ) -> BoxFuture<'a, io::Result<Ran>> {
+        Box::pin(async move {
+            let ran = self.0.run(command, stdin).await?;
+            match command.contains("remote-root rotate") {
+                true => Err(io::ErrorKind::ConnectionReset.into()),
+                false => Ok(ran),
+            }
+        })
+    }
+
+    fn destination(&self) -> &str {
+        self.0.destination()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_key_whose_change_was_not_heard_of_is_read_from_the_console() {
+    let world = World::with(Lab::start(Machines::Box)).await;
+    let mut settings = world.settings();
+    settings.binaries.given = Some(remote_binary().to_owned());
+    let cut = Ec2::new(settings.clone(), &world.config, Arc::new(CutOff));
+    let launch = launch(wish());
+    // The client is gone as well: nothing is taken back.
+    for action in ["TerminateInstances", "ModifyInstanceAttribute"] {
+        let code = "InvalidParameterValue";
+        let fault =
+            json!({"action": action, "kind": "before", "code": code, "status": 400, "count": 0});
+        world.control.fault(&fault);
+    }
+    let lost = cut.launch(&launch, &|_| {}).await;
+    assert!(matches!(lost, Err(ProvisionError::Left { .. })), "{lost:?}");
+    world.control.post("clear", &json!({}));
+    let session = &launch.spec.id;
+    let tagged = cut.describe(session).await.expect("it").rented;
+    assert!(
+        tagged.expect("rented").provisional,
+        "the tag has the old key"
+    );
+
+    let ec2 = Ec2::new(settings, &world.config, Arc::new(OverOwnSsh));
+    let endpoint = ec2.start(session).await.expect("a host");
+    let asked = world.actions().iter().any(|a| a == "ec2:GetConsoleOutput");
+    assert!(asked, "{:?}", world.actions());
+    let Login::Pinned(login) = &endpoint.login else {
+        panic!("{endpoint:?}");
+    };
+    OverOwnSsh
+        .reach(login)
+        .await
+        .expect("in, with the key from the console");
+    let tagged = ec2.describe(session).await.expect("it").rented;
+    let tagged = tagged.expect("rented");
+    assert_eq!(tagged.login.as_ref(), Some(login), "and the tag has it now");
+    ec2.terminate_machine(session, true).await.expect("an end");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,8 +2,8 @@
 
 use aws_sdk_ec2::types::Tag;
 use remote_compute::model::now_ms;
-use remote_compute::provision::Compute;
-use remote_compute::provision::ec2::LeftoverKind;
+use remote_compute::provision::ec2::{LeftoverKind, PriceQuery, Prices, Stage, Storage};
+use remote_compute::provision::{BoxFuture, Compute};
 use serde_json::json;
 
 use crate::common::{SOON, await_true};
@@ -48,6 +48,40 @@ async fn a_client_that_stops_half_way_leaves_nothing() {
         assert!(ec2.delete(&group).await.is_empty());
         assert_eq!(world.there().await, [], "{action}");
     }
+}
+
+/// The request takes effect long after its sender has given up looking.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_that_comes_late_is_listed_and_ended_by_whoever_looks_next() {
+    let world = World::new().await;
+    let (ec2, launch) = (world.ec2(), launch(wish()));
+    // Three attempts of five seconds each, and four looks a second apart.
+    let late = json!({"action": "RunInstances", "kind": "drop", "delay": 30, "count": 0});
+    world.control.fault(&late);
+    let lost = ec2.launch(&launch, &|_| {}).await;
+    lost.expect_err("no answer");
+    world.control.post("clear", &json!({}));
+    let begun = ec2.begun();
+    assert_eq!(begun.len(), 1, "it is not forgotten");
+    assert_eq!(begun[0].stage, Stage::Asked);
+    let is_there = tokio::time::timeout(2 * SOON, async {
+        while ec2.list().await.expect("a list").is_empty() {}
+    });
+    is_there.await.expect("the machine comes");
+    let listed = ec2.leftovers(false, now_ms()).await.expect("a look");
+    for there in world.there().await {
+        let id = there.part_of.as_ref().unwrap_or(&there.id);
+        assert!(
+            listed.iter().any(|l| l.id == *id),
+            "{there:?} of {listed:?}"
+        );
+    }
+    let left = ec2.abandon(&launch.spec.id, &|_| {}).await;
+    assert_eq!(left, [""; 0]);
+    assert!(ec2.begun().is_empty());
+    let left = ec2.leftovers(false, now_ms()).await.expect("a look");
+    assert!(ec2.delete(&left).await.is_empty());
+    assert_eq!(world.there().await, []);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -96,10 +130,26 @@ async fn what_is_anothers_is_shown_only_when_asked_for_and_never_swept() {
     assert_eq!(world.there().await, []);
 }
 
+/// Who knows prices.
+struct DearAbroad;
+
+impl Prices for DearAbroad {
+    fn hour<'a>(&'a self, _: &'a PriceQuery) -> BoxFuture<'a, Option<u64>> {
+        Box::pin(async { None })
+    }
+
+    fn storage<'a>(&'a self, region: &'a str) -> BoxFuture<'a, Storage> {
+        let volume = if region == REGION { 80_000 } else { 88_000 };
+        let snapshot = 50_000;
+        Box::pin(async move { Storage { volume, snapshot } })
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_left_is_found_in_every_region_and_priced() {
     let world = World::new().await;
-    let (here, there) = (world.ec2(), world.ec2().in_region("eu-west-1"));
+    let here = world.ec2().with_prices(std::sync::Arc::new(DearAbroad));
+    let there = here.in_region("eu-west-1");
     for ec2 in [&here, &there] {
         let launch = launch(wish());
         ec2.launch(&launch, &|_| {}).await.expect("a host");
@@ -119,12 +169,9 @@ async fn what_is_left_is_found_in_every_region_and_priced() {
         .collect();
     let regions: Vec<&str> = volumes.iter().map(|l| l.region.as_str()).collect();
     assert_eq!(regions, ["eu-west-1", "us-east-1"]);
-    assert!(
-        volumes
-            .iter()
-            .all(|l| l.microusd_per_month == 80_000 && !l.in_use),
-        "{volumes:?}"
-    );
+    assert!(volumes.iter().all(|l| !l.in_use), "{volumes:?}");
+    let prices: Vec<u64> = volumes.iter().map(|l| l.microusd_per_month).collect();
+    assert_eq!(prices, [88_000, 80_000], "each its region's");
     let mut left = found.clone();
     left.retain(|l| l.region == "eu-west-1");
     assert!(there.delete(&left).await.is_empty());

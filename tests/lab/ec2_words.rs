@@ -166,6 +166,7 @@ impl Talk {
                 dir: "/work/.remote/sessions/it".to_owned(),
                 socket: "/work/.remote/sessions/it/host.sock".to_owned(),
                 binary: "/work/.remote/bin/remote".to_owned(),
+                rented: None,
             };
             (0, serde_json::to_string(&endpoint).unwrap())
         } else {

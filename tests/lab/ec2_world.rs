@@ -12,7 +12,7 @@ use aws_sdk_ec2::config::Credentials;
 use aws_sdk_ec2::types::InstanceStateName;
 use remote_compute::model::{AgentSpec, DEFAULT_SIZE, Ends, SessionId, SessionSpec, now_ms};
 use remote_compute::provision::ec2::{Device, Ec2, Ec2Settings, SshFrom};
-use remote_compute::provision::{Binaries, Launch, MachineWish};
+use remote_compute::provision::{Binaries, Launch, MachineWish, Shelf};
 use remote_compute::ssh::keys;
 
 use crate::ec2_words::Words;
@@ -78,6 +78,7 @@ impl World {
                 // Words do not run it, and it is packed quickly.
                 given: Some("/bin/true".into()),
                 by_system: BTreeMap::new(),
+                shelf: Shelf::default(),
             },
         }
     }
@@ -106,36 +107,41 @@ impl World {
 
     /// All that is there, as AWS itself tells, whoever made it.
     pub async fn there(&self) -> Vec<There> {
-        let ec2 = self.lab.ec2(REGION);
-        let mut there = Vec::new();
-        let mut add = |id: Option<&str>, part_of: Option<&str>| {
-            there.push(There {
-                id: id.unwrap_or_default().to_owned(),
-                part_of: part_of.map(str::to_owned),
-            });
-        };
-        let instances = ec2.describe_instances().send().await.expect("instances");
-        let instances = instances.reservations().iter().flat_map(|r| r.instances());
-        for instance in instances {
-            if instance.state().and_then(|s| s.name()) != Some(&InstanceStateName::Terminated) {
-                add(instance.instance_id(), None);
-            }
-        }
-        let volumes = ec2.describe_volumes().send().await.expect("volumes");
-        for volume in volumes.volumes() {
-            let root = volume
-                .attachments()
-                .iter()
-                .find(|a| a.device() != Some("/dev/sdf"));
-            add(volume.volume_id(), root.and_then(|a| a.instance_id()));
-        }
-        let groups = ec2.describe_security_groups().send().await.expect("groups");
-        let groups = groups.security_groups().iter();
-        for group in groups.filter(|g| g.group_name() != Some("default")) {
-            add(group.group_id(), None);
-        }
-        there
+        there(&self.lab).await
     }
+}
+
+/// All that is there, as AWS itself tells, whoever made it.
+pub async fn there(lab: &Lab) -> Vec<There> {
+    let ec2 = lab.ec2(REGION);
+    let mut there = Vec::new();
+    let mut add = |id: Option<&str>, part_of: Option<&str>| {
+        there.push(There {
+            id: id.unwrap_or_default().to_owned(),
+            part_of: part_of.map(str::to_owned),
+        });
+    };
+    let instances = ec2.describe_instances().send().await.expect("instances");
+    let instances = instances.reservations().iter().flat_map(|r| r.instances());
+    for instance in instances {
+        if instance.state().and_then(|s| s.name()) != Some(&InstanceStateName::Terminated) {
+            add(instance.instance_id(), None);
+        }
+    }
+    let volumes = ec2.describe_volumes().send().await.expect("volumes");
+    for volume in volumes.volumes() {
+        let root = volume
+            .attachments()
+            .iter()
+            .find(|a| a.device() != Some("/dev/sdf"));
+        add(volume.volume_id(), root.and_then(|a| a.instance_id()));
+    }
+    let groups = ec2.describe_security_groups().send().await.expect("groups");
+    let groups = groups.security_groups().iter();
+    for group in groups.filter(|g| g.group_name() != Some("default")) {
+        add(group.group_id(), None);
+    }
+    there
 }
 
 /// A thing that is there.
@@ -149,6 +155,7 @@ pub struct There {
 /// A cheap machine in any zone.
 pub fn wish() -> MachineWish {
     MachineWish {
+        volume: None,
         instance_type: "m6i.large".to_owned(),
         zone: None,
         spot: false,
@@ -180,14 +187,19 @@ pub fn spec(command: &str) -> SessionSpec {
             cwd: "/work".into(),
             size: DEFAULT_SIZE,
             task: String::new(),
+            check: None,
+            push: None,
+            forward_agent: false,
         }],
         price_microusd_per_hour: 96_000,
         budget_microusd: None,
+        workspace: None,
     }
 }
 
 pub fn launch(wish: MachineWish) -> Launch {
     Launch {
+        again: None,
         spec: spec("sleep 600"),
         keys: None,
         wish: Some(wish),

@@ -13,7 +13,7 @@ use base64::Engine;
 use crate::common::process::{Ran, run};
 
 /// As long as a VM may take on a busy machine.
-pub const BOOT: Duration = Duration::from_secs(240);
+pub const BOOT: Duration = Duration::from_secs(480);
 pub const IMAGE: &str = "resolve:ssm:/aws/service/debian/release/12/latest/amd64";
 
 /// The keys of one test, and the files that stock ssh wants.

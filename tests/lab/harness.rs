@@ -10,6 +10,7 @@ use std::time::Duration;
 use aws_sdk_ec2::config::{BehaviorVersion, Credentials, Region};
 use serde_json::{Value, json};
 
+use crate::common::env::TestEnv;
 use crate::common::process::{kill, wait_child};
 
 /// What is behind an instance.
@@ -29,6 +30,7 @@ pub struct Lab {
     // Held open: what the lab prints must not kill it.
     _stdout: BufReader<ChildStdout>,
     pub endpoint: String,
+    pub machines: Machines,
     /// Where disks, logs and consoles are while it runs.
     pub state: PathBuf,
     log: tempfile::NamedTempFile,
@@ -99,6 +101,7 @@ impl Lab {
         Self {
             child,
             _stdout: stdout,
+            machines,
             endpoint: hello["endpoint"].as_str().expect("endpoint").to_owned(),
             state: hello["state"].as_str().expect("state").into(),
             log,
@@ -125,6 +128,21 @@ impl Lab {
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into()
+    }
+
+    /// A device of the lab's one account, that rents there.
+    pub fn device(&self) -> TestEnv {
+        let mut env = TestEnv::new();
+        for (name, value) in self.variables() {
+            if name == "AWS_ENDPOINT_URL" {
+                env.set("REMOTE_EC2_ADDRESS_SERVICE", format!("{value}/lab/address"));
+            }
+            env.set(&name, value);
+        }
+        env.set("REMOTE_PROVIDER", "ec2");
+        env.set("REMOTE_REGION", REGION);
+        env.set("REMOTE_EC2_IMAGE", "debian-12");
+        env
     }
 
     /// The real SDK's client for a region of this lab.

@@ -9,18 +9,22 @@ use aws_sdk_ec2::types::{InstanceStateName, Placement, VolumeType};
 use remote_compute::model::{
     AgentSpec, DEFAULT_SIZE, Ends, Millis, SessionId, SessionSpec, SessionStatus, now_ms,
 };
-use remote_compute::proto::{Conn, Op, Outcome, Request, ToClient, ToHost};
+use remote_compute::proto::{Conn, Event, Op, Outcome, Request, ToClient, ToHost};
 use remote_compute::provision::user_data::{UserData, render};
 use remote_compute::provision::{Endpoint, Launch};
 use tokio::net::UnixStream;
 
+use crate::common::env::remote_binary;
 use crate::common::process::{Ran, run, wait_child};
 use crate::common::{SOON, await_true};
 use crate::guest::{BOOT, Keys, await_state, group, launch, only, open_ssh, sshd_answers};
 use crate::harness::{Lab, Machines, REGION};
+use crate::person::box_or_vm;
 
 pub const LOGIN: &str = "admin";
 const ZONE: &str = "us-east-1a";
+/// How the names of sessions end that come one after the other.
+const NAMES: &str = "4567abcdef";
 const BINARY: &str = "/work/.remote/bin/remote";
 
 /// One rented machine in a lab of its own.
@@ -31,7 +35,10 @@ pub struct Rented {
     pub session: SessionId,
     pub id: String,
     pub address: String,
+    group: String,
     pub volume: String,
+    /// When it was asked for, in seconds since 1970: after the lab was free for it.
+    pub begun: u64,
     /// The host key that is believed: the one-time key at first.
     pub host_key: String,
 }
@@ -49,7 +56,7 @@ pub struct Wish {
 impl Default for Wish {
     fn default() -> Self {
         Self {
-            machines: Machines::Box,
+            machines: box_or_vm(),
             deadline: Duration::from_secs(3600),
             handover_within: Duration::from_secs(600),
             sudo: true,
@@ -78,7 +85,45 @@ impl Rented {
         let volume = volume.send().await.expect("a volume").volume_id;
         let volume = volume.expect("its id");
         let session: SessionId = "session-abc234".parse().expect("a name");
-        let deadline = now_ms() + u64::try_from(wish.deadline.as_millis()).expect("short");
+        Self::with(lab, ec2, keys, group, volume, session, wish).await
+    }
+
+    /// Another machine for the volume of this one, which has ended.
+    pub async fn next(self, wish: &Wish) -> Self {
+        // A session of its own, for the earlier one's is on the volume.
+        let (rest, last) = self
+            .session
+            .as_str()
+            .split_at(self.session.as_str().len() - 1);
+        let at = NAMES.find(last).expect("one of them") + 1;
+        let session = format!("{rest}{}", &NAMES[at..=at]);
+        let session = session.parse().expect("a name");
+        let keys = Keys::new();
+        let next = Self::with(
+            self.lab,
+            self.ec2,
+            keys,
+            self.group,
+            self.volume,
+            session,
+            wish,
+        );
+        let next = next.await;
+        next.answers();
+        next
+    }
+
+    async fn with(
+        lab: Lab,
+        ec2: Client,
+        keys: Keys,
+        group: String,
+        volume: String,
+        session: SessionId,
+        wish: &Wish,
+    ) -> Self {
+        let begun = epoch_seconds();
+        let deadline = begun * 1000 + u64::try_from(wish.deadline.as_millis()).expect("short");
         let user_data = user_data(&keys, &session, deadline, wish);
         let zone = Placement::builder().availability_zone(ZONE).build();
         let mut request = launch(&ec2, "").security_group_ids(&group).placement(zone);
@@ -103,18 +148,25 @@ impl Rented {
             session,
             id,
             address,
+            group,
             volume,
+            begun,
             host_key,
         }
+    }
+
+    /// Its login user is there.
+    fn answers(&self) {
+        await_true("sshd", BOOT, || sshd_answers(&self.address));
+        await_true("its login user", BOOT, || {
+            self.ssh("user", LOGIN, "true", b"").code == 0
+        });
     }
 
     /// As [`Rented::launch`], and its login user is there.
     pub async fn up(wish: &Wish) -> Self {
         let rented = Self::launch(wish).await;
-        await_true("sshd", BOOT, || sshd_answers(&rented.address));
-        await_true("its login user", BOOT, || {
-            rented.ssh("user", LOGIN, "true", b"").code == 0
-        });
+        rented.answers();
         rented
     }
 
@@ -122,11 +174,16 @@ impl Rented {
     pub async fn ready(wish: &Wish) -> Self {
         let rented = Self::up(wish).await;
         rented.root(&format!("mount {} --new", rented.volume));
-        let binary = std::fs::read(env!("CARGO_BIN_EXE_remote")).expect("the binary");
-        let line = format!("cat >{BINARY} && chmod 755 {BINARY}");
-        let ran = rented.ssh("user", LOGIN, &line, &binary);
-        assert_eq!(ran.code, 0, "{}", ran.all());
+        rented.brings_binary();
         rented
+    }
+
+    /// `remote` is there.
+    pub fn brings_binary(&self) {
+        let binary = std::fs::read(remote_binary()).expect("the binary");
+        let line = format!("cat >{BINARY} && chmod 755 {BINARY}");
+        let ran = self.ssh("user", LOGIN, &line, &binary);
+        assert_eq!(ran.code, 0, "{}", ran.all());
     }
 
     /// An ssh command line to the machine; only [`Rented::host_key`] is believed.
@@ -175,8 +232,12 @@ impl Rented {
             cwd: "".into(),
             size: DEFAULT_SIZE,
             task: String::new(),
+            check: None,
+            push: None,
+            forward_agent: false,
         };
         let launch = Launch {
+            again: None,
             spec: SessionSpec {
                 id: self.session.clone(),
                 name: None,
@@ -188,6 +249,7 @@ impl Rented {
                 agents: scripts.iter().enumerate().map(agent).collect(),
                 price_microusd_per_hour: 0,
                 budget_microusd: None,
+                workspace: None,
             },
             keys: None,
             wish: None,
@@ -219,6 +281,32 @@ impl Rented {
         loop {
             match conn.receiver.next().await.expect("an answer") {
                 Some(ToClient::Reply(reply)) if reply.id == 7 => return reply.outcome,
+                Some(_) => {}
+                None => panic!("the host closed"),
+            }
+        }
+    }
+
+    /// The session's last status, as a client that watches it is told.
+    pub async fn follow_to_the_end(&self, endpoint: &Endpoint) -> SessionStatus {
+        let tunnel = Tunnel::open(self, &endpoint.socket);
+        let stream = UnixStream::connect(&tunnel.path).await.expect("the socket");
+        let mut conn = Conn::<_, ToClient, ToHost>::client(stream, self.session.as_str())
+            .await
+            .expect("a host");
+        let watch = ToHost::Request(Request {
+            id: 8,
+            op: Op::Watch,
+        });
+        conn.sender.send(&watch).await.expect("asked");
+        loop {
+            match conn.receiver.next().await.expect("news") {
+                Some(ToClient::Event(Event::Status { status })) if status.ended.is_some() => {
+                    return *status;
+                }
+                Some(ToClient::Ping(n)) => {
+                    conn.sender.send(&ToHost::Pong(n)).await.expect("answered");
+                }
                 Some(_) => {}
                 None => panic!("the host closed"),
             }

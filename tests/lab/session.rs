@@ -3,38 +3,14 @@
 
 use serde_json::Value;
 
-use crate::common::env::TestEnv;
-use crate::common::process::Ran;
+use crate::common::env::{TestEnv, read_json};
 use crate::common::terminal::size;
 use crate::common::{SOON, await_some, await_true};
-use crate::harness::{Lab, Machines, REGION};
-
-/// A device of the lab's one account.
-fn device(lab: &Lab) -> TestEnv {
-    let mut env = TestEnv::new();
-    for (name, value) in lab.variables() {
-        if name == "AWS_ENDPOINT_URL" {
-            env.set("REMOTE_EC2_ADDRESS_SERVICE", format!("{value}/lab/address"));
-        }
-        env.set(&name, value);
-    }
-    env.set("REMOTE_PROVIDER", "ec2");
-    env.set("REMOTE_REGION", REGION);
-    env.set("REMOTE_EC2_IMAGE", "debian-12");
-    env
-}
-
-fn json_of(ran: &Ran) -> Value {
-    serde_json::from_str(&ran.stdout).unwrap_or_else(|e| panic!("{e}: {}", ran.all()))
-}
-
-fn actions(lab: &Lab) -> Vec<String> {
-    let calls = lab.control().calls();
-    calls.into_iter().map(|c| c.action).collect()
-}
+use crate::harness::{Lab, Machines};
+use crate::person::{actions, json_of};
 
 /// What only looks.
-fn looks(action: &str) -> bool {
+pub fn looks(action: &str) -> bool {
     ["Describe", "Get", "List"]
         .iter()
         .any(|verb| action.starts_with(verb))
@@ -43,7 +19,7 @@ fn looks(action: &str) -> bool {
 #[test]
 fn a_dry_run_tells_the_machine_and_its_price_and_rents_nothing() {
     let lab = Lab::start(Machines::None);
-    let env = device(&lab);
+    let env = lab.device();
     for (task, machine) in [
         ("fix typo in readme", "t3.small"),
         ("add rate limit to api endpoints", "m6i.large"),
@@ -58,6 +34,14 @@ fn a_dry_run_tells_the_machine_and_its_price_and_rents_nothing() {
             told.all()
         );
     }
+    // An agent that will find no credential there is told of before anything costs.
+    let login = "claude may ask for a login there: it is given none of ANTHROPIC_API_KEY";
+    let ask = ["dispatch", "--dry-run", "--agent", "claude"];
+    let told = env.ok(&[&ask[..], &["fix a typo"]].concat());
+    assert!(told.stderr.contains(login), "{}", told.all());
+    let key = ["--env", "ANTHROPIC_API_KEY=x", "fix a typo"];
+    let told = env.ok(&[&ask[..], &key].concat());
+    assert!(!told.stderr.contains("may ask"), "{}", told.all());
     let more = [
         "dispatch",
         "--dry-run",
@@ -93,9 +77,49 @@ fn a_dry_run_tells_the_machine_and_its_price_and_rents_nothing() {
 }
 
 #[test]
+fn what_cannot_come_to_anything_is_said_before_the_launch() {
+    let lab = Lab::start(Machines::None);
+    let env = lab.device();
+    let refused = |words: &[&str], said: &[&str]| {
+        for dry in [&["--dry-run"][..], &[]] {
+            let ran = env.run(&[&["dispatch", "--command", "true"], words, dry].concat());
+            assert_ne!(ran.code, 0, "{words:?}: {}", ran.all());
+            for part in said {
+                assert!(ran.stderr.contains(part), "{words:?}: {}", ran.all());
+            }
+        }
+    };
+    refused(
+        &["--instance", "m6i.large", "--budget", "0.001usd"],
+        &["m6i.large costs", "first minute", "--budget 0.02usd"],
+    );
+    // No binary for its architecture.
+    refused(
+        &["--instance", "m6g.large"],
+        &["m6g.large runs linux-aarch64", "--host-binary FILE"],
+    );
+    // One of another's.
+    let arm = env.work().join("remote-arm64");
+    let mut head = std::fs::read("/proc/self/exe").expect("a program");
+    head.truncate(64);
+    head[18..20].copy_from_slice(&183_u16.to_le_bytes());
+    std::fs::write(&arm, head).expect("written");
+    refused(
+        &["--instance", "m6i.large", "--host-binary", "remote-arm64"],
+        &["is a binary for linux-aarch64, and m6i.large runs linux-x86_64"],
+    );
+    refused(
+        &["--instance", "m6i.large", "--host-binary", "nowhere"],
+        &["cannot read the host binary nowhere"],
+    );
+    let done = actions(&lab);
+    assert!(done.iter().all(|a| looks(a)), "{done:?}");
+}
+
+#[test]
 fn a_session_on_ec2_from_its_launch_to_nothing() {
     let lab = Lab::start(Machines::Box);
-    let here = device(&lab);
+    let here = lab.device();
     let script = "echo hello from ec2; read x; echo got $x; exec sleep 1000";
     let session = here.dispatch(&["--command", script]);
 
@@ -131,7 +155,7 @@ fn a_session_on_ec2_from_its_launch_to_nothing() {
     assert_eq!(terminal.wait_exit(), 0);
 
     // Nothing but the account is known there.
-    let there = device(&lab);
+    let there = lab.device();
     let listed = there.ok(&["status"]);
     assert!(listed.stdout.contains(&session), "{}", listed.all());
     let mut terminal = there.attach(&session, size(80, 24));
@@ -143,6 +167,24 @@ fn a_session_on_ec2_from_its_launch_to_nothing() {
     there.ok(&["extend", &session, "30m"]);
     let longer = live(&here);
     assert!(longer["ttl_left_ms"].as_u64() > Some(left), "{longer}");
+
+    // Money, beside time: what it may cost is changed while it runs.
+    there.ok(&["extend", &session, "--budget", "5usd"]);
+    let bounded = live(&here);
+    assert_eq!(bounded["status"]["spec"]["budget_microusd"], 5_000_000);
+    let ends = bounded["status"]["ends"].as_array().expect("ends");
+    assert!(ends.iter().any(|e| e["kind"] == "budget"), "{bounded}");
+    let little = there.run(&["extend", &session, "--budget", "0.00001usd"]);
+    assert_eq!(little.code, 1, "{}", little.all());
+    assert!(little.stderr.contains("already"), "{}", little.all());
+
+    // A newer binary comes to where the first lies: root and the agents run it.
+    here.ok(&["host", "upgrade", &session]);
+    let ledger = here.home().join(".local/state/remote/ledger");
+    let entry: Value = read_json(&ledger.join(format!("{session}.json"))).expect("an entry");
+    let binary = entry["ssh"]["binary"].as_str().expect("a path");
+    assert!(binary.starts_with("/work/.remote/bin/remote-"), "{binary}");
+    live(&here);
 
     let terminated = there.ok(&["terminate", &session, "--yes"]);
     assert!(
@@ -168,7 +210,7 @@ fn a_session_on_ec2_from_its_launch_to_nothing() {
         .map(|l| &l["kind"])
         .collect();
     assert_eq!(kinds, ["volume", "security group"], "the work and the door");
-    here.ok(&["gc", "--delete", "--volumes", "--yes"]);
+    here.ok(&["gc", "--delete", "--volumes", "--results", "--yes"]);
     let nothing = here.ok(&["gc"]);
     assert!(
         nothing.stderr.contains("Nothing of yours is left"),
@@ -179,4 +221,31 @@ fn a_session_on_ec2_from_its_launch_to_nothing() {
     assert!(cost.stdout.contains(&session), "{}", cost.all());
     let known = here.ok(&["status"]);
     assert!(!known.stdout.contains(&session), "{}", known.all());
+}
+
+#[test]
+fn a_dispatch_that_is_followed_to_its_end_says_the_total() {
+    let lab = Lab::start(Machines::Box);
+    let here = lab.device();
+    let told = here.ok(&["dispatch", "--command", "echo done"]);
+    assert!(told.stdout.contains("done"), "{}", told.all());
+    for part in [
+        "total so far ",
+        "$0.0",
+        "s at ",
+        "/h); the machine ends by itself: ",
+    ] {
+        assert!(told.stderr.contains(part), "no {part:?}: {}", told.all());
+    }
+    let session = crate::common::env::session_in(&told.stderr).expect("its name");
+    let ended = here.ok(&["terminate", &session, "--yes"]);
+    assert!(ended.stderr.contains("/h); kept: "), "{}", ended.all());
+    // The zone that was had is in the record, though none was asked for.
+    let record = here.home().join(".local/state/remote");
+    let zone = std::process::Command::new("grep")
+        .args(["-rhoE", "\"zone\":\"us-east-1[a-f]\""])
+        .arg(record)
+        .output()
+        .expect("grep");
+    assert!(!zone.stdout.is_empty(), "no zone is recorded");
 }

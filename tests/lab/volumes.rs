@@ -12,10 +12,10 @@ use sha2::{Digest, Sha256};
 use crate::common::process::{Ran, run};
 use crate::harness::{as_root, paths};
 
-const MIB: u64 = 1 << 20;
-const SIZE: u64 = 64 * MIB;
+pub const MIB: u64 = 1 << 20;
+pub const SIZE: u64 = 64 * MIB;
 const LIMIT: Duration = Duration::from_secs(120);
-const VOLUME: &str = "vol-0123456789abcdef0";
+pub const VOLUME: &str = "vol-0123456789abcdef0";
 
 /// Namespaces of its own over the image's tree: $1 the image, $2 a directory for it, $3 remote-root. The files
 /// of the test are at /files. Nothing of it outlives its first process, loop devices included.
@@ -32,9 +32,9 @@ if [ -e new/proc/sysrq-trigger ]; then mount --bind /dev/null new/proc/sysrq-tri
 mount --rbind /sys new/sys
 mount -t tmpfs tmpfs new/run
 mount -t tmpfs tmpfs new/dev
-mknod new/dev/null c 1 3
-mknod new/dev/zero c 1 5
-mknod new/dev/urandom c 1 9
+mknod -m 666 new/dev/null c 1 3
+mknod -m 666 new/dev/zero c 1 5
+mknod -m 666 new/dev/urandom c 1 9
 mknod new/dev/loop-control c 10 237
 for n in $(seq 0 127); do mknod "new/dev/loop$n" b 7 "$n"; done
 mkdir -p new/dev/disk/by-id new/files new/etc/remote
@@ -53,13 +53,14 @@ END
 exec chroot new /bin/sh -c '. /sh; eval "$0"' "$4"
 "#;
 
-struct Volume {
-    dir: tempfile::TempDir,
+/// A file that is a volume, and the root in which `remote-root` finds it.
+pub struct Volume {
+    pub dir: tempfile::TempDir,
 }
 
 impl Volume {
     /// Blank.
-    fn new() -> Self {
+    pub fn new() -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         fs::create_dir(dir.path().join("files")).expect("made");
         let volume = Self { dir };
@@ -68,23 +69,23 @@ impl Volume {
         volume
     }
 
-    fn file(&self) -> PathBuf {
+    pub fn file(&self) -> PathBuf {
         self.dir.path().join("files/volume")
     }
 
-    fn put(&self, at: u64, bytes: &[u8]) {
+    pub fn put(&self, at: u64, bytes: &[u8]) {
         let mut file = fs::OpenOptions::new().write(true).open(self.file());
         let file = file.as_mut().expect("the file");
         file.seek(SeekFrom::Start(at)).expect("there");
         file.write_all(bytes).expect("written");
     }
 
-    fn digest(&self) -> Vec<u8> {
+    pub fn digest(&self) -> Vec<u8> {
         Sha256::digest(fs::read(self.file()).expect("the file")).to_vec()
     }
 
     /// A program of this machine on the file.
-    fn with(&self, line: &str) {
+    pub fn with(&self, line: &str) {
         let mut shell = Command::new("sh");
         shell.args(["-c", &format!("PATH=$PATH:/usr/sbin:/sbin; {line}"), "sh"]);
         let ran = run(shell.arg(self.file()), b"", LIMIT);
@@ -92,7 +93,7 @@ impl Volume {
     }
 
     /// A script in a root of its own, in which the file is attached as [`VOLUME`].
-    fn script(&self, script: &str) -> Ran {
+    pub fn script(&self, script: &str) -> Ran {
         let remote_root = Path::new(env!("CARGO_MANIFEST_DIR")).join("cloud-init/remote-root");
         let mut command = as_root("unshare".as_ref());
         command
@@ -103,7 +104,7 @@ impl Volume {
         run(&mut command, b"", LIMIT)
     }
 
-    fn mount(&self, words: &str) -> Ran {
+    pub fn mount(&self, words: &str) -> Ran {
         self.script(&format!("remote-root mount {VOLUME} {words}"))
     }
 }

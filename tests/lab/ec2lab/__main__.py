@@ -101,7 +101,7 @@ def serve(by_hand: bool) -> None:
     )
     from werkzeug.serving import make_server
 
-    from . import front, groups, volumes  # noqa: F401
+    from . import direct, front, groups, volumes  # noqa: F401
     from .machine import MACHINES
 
     class Handler(MotoRequestHandler):

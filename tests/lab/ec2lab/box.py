@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from . import disks, imds
-from .common import LAB, LOCK, complain, log
+from .common import LAB, LOCK, complain, later, log
 from .forward import Forward, Wire
 from .loops import Loop
 from .machine import Machine, Rule
@@ -63,8 +63,7 @@ class Box(Machine):
         return {**super().describe(), **more}
 
     def boot(self) -> None:
-        console = self.dir / "console.log"
-        console.touch()
+        console = self._console()
         self.tree.mkdir(exist_ok=True)
         self.cgroup.mkdir(parents=True, exist_ok=True)
         # The shell enters the cgroup first, so that --cgroup makes that one the root of what the box sees.
@@ -85,6 +84,23 @@ class Box(Machine):
         self.process.stdin.close()
         self.allow(self.rules)
 
+    def _console(self) -> Path:
+        """A pipe into console.log: a file would be emptied by each shell that says something `>/dev/console`."""
+        pipe, kept = self.dir / "console", self.dir / "console.log"
+        pipe.unlink(missing_ok=True)
+        os.mkfifo(pipe)
+        # Both ends, so that neither an opening nor a writing waits for anybody else.
+        end = os.open(pipe, os.O_RDWR)
+
+        def keep() -> None:
+            with kept.open("ab", buffering=0) as file:
+                while text := os.read(end, 65536):
+                    file.write(text)
+
+        kept.touch()
+        later(keep)
+        return pipe
+
     def _serve(self) -> None:
         metadata = in_network(self.first, lambda: listen("169.254.169.254", 80))
         api = in_network(self.first, lambda: listen("169.254.169.250", 80))
@@ -96,7 +112,10 @@ class Box(Machine):
         return socket.create_connection(("127.0.0.1", LAB.port))
 
     def _dial_in(self, port: int) -> socket.socket:
-        return in_network(self.first, lambda: socket.create_connection(("127.0.0.1", port), 5))
+        inside = in_network(self.first, lambda: socket.create_connection(("127.0.0.1", port), 5))
+        # The limit is for connecting: a connection on which nothing is said for long stays.
+        inside.settimeout(None)
+        return inside
 
     def allow(self, rules: list[Rule]) -> None:
         with LOCK:

@@ -6,6 +6,8 @@ call does, when one of them was not made, and when DOC does not list everything 
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import sys
 import time
 from pathlib import Path
@@ -14,7 +16,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from . import front, groups, instances, volumes  # noqa: F401
+from . import direct, front, groups, instances, volumes  # noqa: F401
 from .hooks import HOOKED
 from .services import ANSWERS
 
@@ -108,6 +110,42 @@ class Check:
         self.eventually(lambda: ec2.describe_volumes(VolumeIds=[volume])["Volumes"][0]["State"] == "available")
         ec2.delete_volume(VolumeId=volume)
         ec2.delete_snapshot(SnapshotId=snapshot)
+        self.blocks(zone["AvailabilityZone"])
+
+    def blocks(self, zone: str) -> None:
+        ec2, ebs = self.ec2, self.client("ebs")
+        sha = lambda data: base64.b64encode(hashlib.sha256(data).digest()).decode()
+        data = b"check" * 100000 + bytes(24288)
+        tags = [{"Key": "remote:owner", "Value": "x"}]
+        started = ebs.start_snapshot(VolumeSize=1, Tags=tags, ClientToken="s")["SnapshotId"]
+        put = {"SnapshotId": started, "BlockIndex": 7, "DataLength": len(data), "ChecksumAlgorithm": "SHA256"}
+        ebs.put_snapshot_block(**put, BlockData=data, Checksum=sha(data))
+        self.refused("ValidationException", ebs.put_snapshot_block, **put, BlockData=data, Checksum=sha(b""))
+        self.refused("ValidationException", ebs.list_snapshot_blocks, SnapshotId=started)
+        whole = {"Checksum": sha(hashlib.sha256(data).digest()), "ChecksumAlgorithm": "SHA256"}
+        ebs.complete_snapshot(
+            SnapshotId=started, ChangedBlocksCount=1, ChecksumAggregationMethod="LINEAR", **whole
+        )
+        self.refused("ValidationException", ebs.put_snapshot_block, **put, BlockData=data, Checksum=sha(data))
+        told = ec2.describe_snapshots(SnapshotIds=[started])["Snapshots"][0]
+        assert (told["State"], told["Progress"], told["VolumeSize"]) == ("completed", "100%", 1), told
+        volume = ec2.create_volume(AvailabilityZone=zone, SnapshotId=started)["VolumeId"]
+        ec2.delete_snapshot(SnapshotId=started)
+        snapshot = ec2.create_snapshot(VolumeId=volume)["SnapshotId"]
+        listed = ebs.list_snapshot_blocks(SnapshotId=snapshot)
+        assert [b["BlockIndex"] for b in listed["Blocks"]] == [7] and listed["BlockSize"] == 524288, listed
+        token = listed["Blocks"][0]["BlockToken"]
+        block = ebs.get_snapshot_block(SnapshotId=snapshot, BlockIndex=7, BlockToken=token)
+        assert block["BlockData"].read() == data and block["Checksum"] == sha(data)
+        other = {"SnapshotId": snapshot, "BlockIndex": 8, "BlockToken": token}
+        self.refused("ValidationException", ebs.get_snapshot_block, **other)
+        second = ec2.create_snapshot(VolumeId=volume)["SnapshotId"]
+        changed = ebs.list_changed_blocks(FirstSnapshotId=snapshot, SecondSnapshotId=second)
+        assert changed["ChangedBlocks"] == [], changed
+        for name in (snapshot, second):
+            ec2.delete_snapshot(SnapshotId=name)
+        self.refused("ResourceNotFoundException", ebs.list_snapshot_blocks, SnapshotId=snapshot)
+        ec2.delete_volume(VolumeId=volume)
 
     def money(self) -> None:
         history = self.ec2.describe_spot_price_history(InstanceTypes=["m6i.large"])["SpotPriceHistory"]

@@ -31,6 +31,14 @@ class Settings:
     key_seconds: float = 60.0
     # What GET /lab/address answers instead of the caller's own address.
     address: str = ""
+    # The most instances or volumes that one answer lists, whatever was asked for; 0: as many as were.
+    page: int = 0
+    # A volume whose bytes new blank ones begin with: what a workspace of an earlier session is.
+    seed: str = ""
+    # Seconds from a snapshot's making to its completion.
+    snapshot_seconds: float = 0.0
+    # How long the token of a snapshot's block is good.
+    token_seconds: float = 7 * 86400.0
     # Quota code -> vCPUs. Generous, so that only tests of quotas meet them.
     quotas: dict[str, float] = field(default_factory=lambda: {"L-1216C47A": 640.0, "L-34B43A08": 640.0})
     # Problems that nobody asked for: hooks that failed, answers that do not fit botocore's model.

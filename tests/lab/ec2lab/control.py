@@ -8,7 +8,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from . import faults
+from moto.ec2.models.block_device import BlockDeviceType
+from moto.ec2.models.elastic_block_store import VolumeAttachment
+
+from . import direct, faults, iam
 from .common import LAB, LOCK, later
 from .instances import STOP, TERMINATE, end, machine_of, set_state
 from .machine import MACHINES
@@ -16,6 +19,7 @@ from .services import Answer
 from .small_services import confirm
 
 Words = dict[str, Any]
+_SETTINGS = ("lag", "address", "key_seconds", "machines", "page", "seed", "snapshot_seconds", "token_seconds")
 _SPOT = "Server.SpotInstanceTermination"
 
 
@@ -77,6 +81,17 @@ def _forget(words: Words) -> None:
                 reservation.instances = [i for i in reservation.instances if i.id != inst.id]
 
 
+def _stick(words: Words) -> None:
+    """AWS has not taken this volume from an instance that is terminated."""
+    with LOCK:
+        inst = machine_of(words["instance"]).inst
+        volume = inst.ec2_backend.get_volume(words["volume"])
+        if inst._state.name != "terminated" or volume.attachment:
+            raise ValueError(f"{inst.id} is {inst._state.name}, and {volume.id} {volume.status}")
+        volume.attachment = VolumeAttachment(volume, inst, "/dev/sdg", "busy")
+        inst.block_device_mapping["/dev/sdg"] = BlockDeviceType(volume_id=volume.id, size=volume.size)
+
+
 def _age(words: Words) -> None:
     """Makes an instance so many seconds older."""
     inst = machine_of(words["instance"]).inst
@@ -84,7 +99,7 @@ def _age(words: Words) -> None:
 
 
 def _set(words: Words) -> None:
-    """`lag` and `key_seconds`, `address` (text), `quotas` (code -> vCPUs), `auth` (whether IAM is enforced)."""
+    """The settings that docs/LAB.md lists: numbers, words, `quotas` (code -> vCPUs), `auth`."""
     from moto import settings
     from moto.core.authorization import ActionAuthenticatorMixin
 
@@ -94,14 +109,39 @@ def _set(words: Words) -> None:
             ActionAuthenticatorMixin.request_count = 0
         elif key == "quotas":
             LAB.quotas.update(value)
-        elif key in ("lag", "address", "key_seconds"):
+        elif key in _SETTINGS:
             setattr(LAB, key, type(getattr(LAB, key))(value))
         else:
             raise ValueError(f"nothing called {key} to set")
 
 
+def _corrupt(words: Words) -> None:
+    """A block of a snapshot is from now on not what its checksum says."""
+    direct.corrupt(words["snapshot"], int(words["index"]))
+
+
 def _confirm(words: Words) -> Any:
     return {"confirmed": confirm(words["endpoint"])}
+
+
+def _user(words: Words) -> Any:
+    """A user with exactly these policies (name -> document); their key."""
+    with LOCK:
+        return iam.user(words["name"], words.get("policies", {}))
+
+
+def _judge(words: Words, calls: list[Words]) -> Any:
+    """What each of the `sets` of policies refuses of what users have asked for, each thing once: in calls that
+    were let through, or with `refused` in those that were not; of everybody, or of one `principal`."""
+    asked: dict[str, Words] = {}
+    for call in calls:
+        of_them = words.get("principal") in (None, call["principal"])
+        if of_them and call.get("refused") == words.get("refused", False):
+            for ask in call["asks"]:
+                whole = {"principal": call["principal"], **ask}
+                asked[json.dumps(whole, sort_keys=True)] = whole
+    told = [iam.refused(policies, asked.values()) for policies in words["sets"]]
+    return {"asked": list(asked.values()), "refused": told}
 
 
 def _state(_: Words) -> None:
@@ -115,10 +155,14 @@ _VERBS: dict[str, Callable[[Words], Any]] = {
     "rebalance": _rebalance,
     "kill": _kill,
     "forget": _forget,
+    "stick": _stick,
     "age": _age,
     "set": _set,
+    "corrupt": _corrupt,
     "confirm": _confirm,
     "state": _state,
+    "user": _user,
+    "judge": lambda _: None,
 }
 
 
@@ -131,7 +175,7 @@ def answer(verb: str, raw: bytes, peer: str, calls: list[Words]) -> Answer:
         return _json(404, {"error": f"no verb {verb}; there are {', '.join(_VERBS)}"})
     try:
         words = json.loads(raw or b"{}")
-        result = run(words)
+        result = _judge(words, calls) if verb == "judge" else run(words)
     except (KeyError, ValueError, TypeError) as wrong:
         return _json(400, {"error": f"{verb}: {wrong!r}"})
     if result is None and verb == "state":

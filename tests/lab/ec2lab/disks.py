@@ -42,10 +42,12 @@ def copy(source: Path, new_id: str) -> Path:
 
 
 def of_volume(volume: Any) -> Path:
-    """The volume's file, made when first needed: an empty one, or its snapshot's copy."""
+    """The volume's file, made when first needed: an empty one, or its snapshot's or the seed's copy."""
     path = find(volume.id)
     if path is None and volume.snapshot_id and (saved := find(volume.snapshot_id)):
         path = copy(saved, volume.id)
+    if path is None and LAB.seed and (seed := find(LAB.seed)):
+        path = copy(seed, volume.id)
     if path is None:
         path = directory() / f"{volume.id}.raw"
         path.touch()

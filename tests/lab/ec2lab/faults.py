@@ -19,7 +19,7 @@ class Fault:
     action: str
     kind: str = "before"
     service: str = ""
-    # Only calls whose body has this in it.
+    # Only calls whose path or body has this in it.
     match: str = ""
     # The first so many that match pass unharmed.
     skip: int = 0
@@ -36,7 +36,7 @@ class Fault:
         """Whether it strikes this call; counts it."""
         if self.action not in ("*", call.action) or self.service not in ("", call.service):
             return False
-        if self.match and self.match.encode() not in call.raw:
+        if self.match and self.match.encode() not in call.raw and self.match not in call.path:
             return False
         self.seen += 1
         if self.seen <= self.skip or (self.count and self.struck >= self.count):

@@ -68,13 +68,16 @@ class Forward:
             later(self._join, caller, peer[0])
 
     def _join(self, caller: socket.socket, peer: str) -> None:
+        # What knocks while the cable is out arrives when it is in, and finds the rules of then.
+        self._wire.wait()
         if not self._admits(peer):
             return _reset(caller)
-        self._wire.wait()
         try:
             inside = self._dial()
         except OSError:
             return _reset(caller)
+        # Dialling had a limit; silence has none.
+        inside.settimeout(None)
         ends = {caller, inside}
         self._open |= ends
         for end in ends:

@@ -12,17 +12,15 @@ import urllib.parse
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from . import control, faults, model
+from . import control, faults, iam, model, rest
 from .common import LAB, LOCK, complain
 from .services import Answer, Call, error, own_answer
-from .small_services import encode_denial
 
 # Every call that came in, with its parameters and what became of it.
 CALLS: list[dict[str, Any]] = []
 # (service, region, action, token) -> the request's bytes and its answer.
 _REPLAYS: dict[tuple[str, ...], tuple[bytes, Answer]] = {}
 _SCOPE = re.compile(r"Credential=[^/]*/\d*/([^/]*)/([^/]*)/")
-_DENIED = re.compile(rb"User: (\S+) is not authorized to perform: (\S+?)(?: on|<|$)")
 
 Start = Callable[..., Any]
 
@@ -53,7 +51,9 @@ def parse(environ: dict[str, Any], raw: bytes) -> Call:
         path += f"?{query}"
     call = Call(service, region, "", environ["REQUEST_METHOD"], path, headers, raw)
     target = headers.get("X-Amz-Target")
-    if target:
+    if service in rest.SERVICES:
+        rest.read(call)
+    elif target:
         call.json, call.action = True, target.rsplit(".", 1)[-1]
         call.body = json.loads(raw or b"{}")
     else:
@@ -72,9 +72,12 @@ def _call(call: Call, environ: dict[str, Any], moto: Any) -> Answer:
         "action": call.action,
         "region": call.region,
         "parameters": parameters,
+        "at": round(begun, 3),
     }
     with LOCK:
         CALLS.append(record)
+        # With the tags as they are before it.
+        record["principal"], record["asks"] = iam.wanted(call)
         fault = faults.strike(call)
     record["fault"] = fault.kind if fault else None
     if fault and fault.delay:
@@ -82,7 +85,7 @@ def _call(call: Call, environ: dict[str, Any], moto: Any) -> Answer:
     kind = fault.kind if fault else "delay"
     answer: Answer | None = None
     if kind in ("delay", "after", "drop"):
-        answer = _once(call, environ, moto)
+        answer = _allowed(call, record, environ, moto)
         record["status"] = answer[0]
     if fault and kind in ("before", "after"):
         answer = error(call, fault.code, fault.message, fault.status)
@@ -95,6 +98,13 @@ def _call(call: Call, environ: dict[str, Any], moto: Any) -> Answer:
         for problem in model.problems(call, answer):
             complain(problem)
     return answer
+
+
+def _allowed(call: Call, record: dict[str, Any], environ: dict[str, Any], moto: Any) -> Answer:
+    with LOCK:
+        refused = iam.refusal(call, record["principal"], record["asks"])
+        record["refused"] = refused is not None
+        return refused or _once(call, environ, moto)
 
 
 def _once(call: Call, environ: dict[str, Any], moto: Any) -> Answer:
@@ -112,7 +122,7 @@ def _once(call: Call, environ: dict[str, Any], moto: Any) -> Answer:
         except Exception:  # noqa: BLE001
             complain(f"{call.service}:{call.action} failed:\n{traceback.format_exc()}")
             return error(call, "InternalError", "the lab failed; see its log", 500)
-        if call.token and answer[0] == 200:
+        if call.token and answer[0] < 300:
             _REPLAYS[key] = (call.raw, answer)
         return answer
 
@@ -125,13 +135,4 @@ def _moto(call: Call, environ: dict[str, Any], moto: Any) -> Answer:
     status, headers = int(head[0].split()[0]), head[1]
     if status >= 500:
         complain(f"moto: {call.service}:{call.action}: {status} {out[-300:]!r}")
-    if call.service == "ec2" and status == 403 and (denied := _DENIED.search(out)):
-        # moto says AccessDenied, EC2 says this, with more in a text that STS decodes.
-        principal, action = (word.decode() for word in denied.groups())
-        text = (
-            f"You are not authorized to perform this operation. User: {principal} is not authorized to"
-            f" perform: {action} because no identity-based policy allows the {action} action. Encoded"
-            f" authorization failure message: {encode_denial(principal, action)}"
-        )
-        return error(call, "UnauthorizedOperation", text, 403)
     return status, [(k, v) for k, v in headers if k.lower() != "content-length"], out

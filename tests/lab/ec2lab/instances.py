@@ -186,6 +186,9 @@ def _(original: Any, backend: Any, image_id: str, count: int, user_data: Any, gr
         if more.get("placement") and more["placement"] not in zones:
             raise refuse("InvalidParameterValue", f"Invalid availability zone: [{more['placement']}]")
         more["subnet_id"] = zones.get(more.get("placement"), next(iter(zones.values()))).id
+    # moto takes the count for instances without interfaces of their own only.
+    nics = more.get("nics") or []
+    subnet6 = any(nic.get("Ipv6AddressCount") for nic in (nics.values() if isinstance(nics, dict) else nics))
     mappings = more["block_device_mappings"] = _root_mapping(backend, image_id, more.get("block_device_mappings", []))
     reservation = original(backend, image_id, count, user_data, groups, **more)
     for inst in reservation.instances:
@@ -193,6 +196,8 @@ def _(original: Any, backend: Any, image_id: str, count: int, user_data: Any, gr
         if spot:
             inst.spot_instance_request_id = "sir-" + inst.id[-8:]
         _keep_speed(inst, mappings)
+        if subnet6 and inst.nics[0].subnet.ipv6_cidr_block_associations:
+            backend.assign_ipv6_addresses(inst.nics[0].id, ipv6_count=1)
         launch(inst)
     return reservation
 
@@ -272,6 +277,17 @@ def _(original: Any, backend: Any, filters: Any = None) -> Any:
     for reservation in found if LAB.lag else []:
         reservation.instances = [i for i in reservation.instances if getattr(i, "launched", 0) <= newest]
     return [r for r in found if r.instances]
+
+
+@hook(InstanceResponse, "describe_instances")
+def _(original: Any, self: Any) -> Any:
+    found = original(self)
+    listed = found.result["Reservations"]
+    if LAB.page and len(listed) > LAB.page:
+        # moto's own token: the last one that was told.
+        listed = listed[: LAB.page]
+        return ActionResult({"Reservations": listed, "NextToken": listed[-1].id})
+    return found
 
 
 @hook(General, "get_console_output")

@@ -19,7 +19,8 @@ _NAMES = {"servicequotas": "service-quotas"}
 
 
 @functools.cache
-def _service(signing: str) -> ServiceModel:
+def service(signing: str) -> ServiceModel:
+    """The model of a service, by its signing name."""
     name = _NAMES.get(signing, signing)
     return ServiceModel(Loader().load_service_model(name, "service-2"), name)
 
@@ -28,13 +29,13 @@ def problems(call: Call, answer: Answer) -> Iterator[str]:
     """What does not fit, one line each."""
     if " " in call.action:
         return
-    service = _service(call.service)
+    known = service(call.service)
     where = f"{call.service}:{call.action}"
-    if call.action not in service.operation_names:
+    if call.action not in known.operation_names:
         yield f"{where}: no such operation"
         return
-    operation = service.operation_model(call.action)
-    protocol = service.metadata["protocol"]
+    operation = known.operation_model(call.action)
+    protocol = known.metadata["protocol"]
     if call.json:
         yield from _object(call.body, operation.input_shape, f"{where} parameter")
     elif protocol == "ec2":
@@ -42,13 +43,14 @@ def problems(call: Call, answer: Answer) -> Iterator[str]:
             if name not in ("Action", "Version") and not _parameter(name.split("."), operation.input_shape):
                 yield f"{where}: no parameter {name}"
     status, _, body = answer
-    if status != 200:
+    output = operation.output_shape
+    # A payload of bytes, and what is in headers alone, have nothing that could be wrongly named.
+    if not 200 <= status < 300 or output is not None and output.serialization.get("payload"):
         return
     if call.json:
-        yield from _object(json.loads(body or b"{}"), operation.output_shape, f"{where} answer")
+        yield from _object(json.loads(body or b"{}"), output, f"{where} answer")
         return
     root = ET.fromstring(body)
-    output = operation.output_shape
     if output is not None and (wrapper := output.serialization.get("resultWrapper")):
         found = next((child for child in root if _tag(child) == wrapper), None)
         if found is not None:

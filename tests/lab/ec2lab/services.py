@@ -12,9 +12,9 @@ from xml.sax.saxutils import escape
 class Refusal(Exception):
     """An error to answer with."""
 
-    def __init__(self, code: str, message: str, status: int = 400) -> None:
+    def __init__(self, code: str, message: str, status: int = 400, reason: str = "") -> None:
         super().__init__(message)
-        self.code, self.message, self.status = code, message, status
+        self.code, self.message, self.status, self.reason = code, message, status, reason
 
 
 @dataclass
@@ -40,11 +40,11 @@ class Call:
 
 
 Answer = tuple[int, list[tuple[str, str]], bytes]
-ANSWERS: dict[tuple[str, str], Callable[[Call], dict[str, Any]]] = {}
+ANSWERS: dict[tuple[str, str], Callable[[Call], dict[str, Any] | Answer]] = {}
 
 
 def answers(service: str, action: str) -> Callable[[Callable[[Call], Any]], Callable[[Call], Any]]:
-    """The decorated function answers this call with the object to be sent."""
+    """The decorated function answers this call with the object to be sent, or with the whole answer."""
 
     def keep(function: Callable[[Call], Any]) -> Callable[[Call], Any]:
         ANSWERS[service, action] = function
@@ -62,7 +62,9 @@ def own_answer(call: Call) -> Answer | None:
         _authorize(call)
         result = function(call)
     except Refusal as refusal:
-        return error(call, refusal.code, refusal.message, refusal.status)
+        return error(call, refusal.code, refusal.message, refusal.status, refusal.reason)
+    if isinstance(result, tuple):
+        return result
     if call.json:
         return 200, [("Content-Type", "application/x-amz-json-1.1")], json.dumps(result).encode()
     inner = "".join(f"<{key}>{escape(str(value))}</{key}>" for key, value in result.items())
@@ -72,10 +74,10 @@ def own_answer(call: Call) -> Answer | None:
     return 200, [("Content-Type", "text/xml")], text.encode()
 
 
-def error(call: Call, code: str, message: str, status: int = 400) -> Answer:
+def error(call: Call, code: str, message: str, status: int = 400, reason: str = "") -> Answer:
     """An error in the protocol of the call."""
     if call.json:
-        data = json.dumps({"__type": code, "message": message})
+        data = json.dumps({"__type": code, "message": message, **({"Reason": reason} if reason else {})})
         return status, [("Content-Type", "application/x-amz-json-1.1")], data.encode()
     inner = f"<Code>{escape(code)}</Code><Message>{escape(message)}</Message>"
     if call.service == "ec2":
@@ -92,6 +94,8 @@ def _authorize(call: Call) -> None:
     from moto.iam.access_control import IAMRequest
 
     if ActionAuthenticatorMixin.request_count < settings.INITIAL_NO_AUTH_ACTION_COUNT:
+        return
+    if "Credential=lab/" in call.headers.get("Authorization", ""):
         return
     from moto.core import DEFAULT_ACCOUNT_ID
     from werkzeug.exceptions import HTTPException

@@ -29,12 +29,12 @@ def _(call: Call) -> dict[str, Any]:
     return {"RequestId": "lab", "Success": True}
 
 
-def encode_denial(principal: str, action: str) -> str:
+def encode_denial(principal: str, action: str, resource: str = "*") -> str:
     """The opaque text of an UnauthorizedOperation."""
     context = {
         "principal": {"id": "AIDALAB", "arn": principal},
         "action": action,
-        "resource": "*",
+        "resource": resource,
         "conditions": {"items": []},
     }
     denial = {

@@ -6,10 +6,14 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
+from moto.core.responses import ActionResult
+from moto.ec2.models.core import TaggedEC2Resource
 from moto.ec2.models.elastic_block_store import EBSBackend, VolumeAttachment
+from moto.ec2.responses.elastic_block_store import ElasticBlockStore
+from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE, get_prefix
 
-from . import disks
-from .common import LOCK, complain, later
+from . import disks, snapshots  # noqa: F401
+from .common import LAB, LOCK, complain, later
 from .hooks import hook, refuse
 from .machine import MACHINES
 
@@ -43,10 +47,46 @@ VolumeAttachment.delete_on_termination = property(_goes_with_instance)
 
 @hook(EBSBackend, "create_volume")
 def _(original: Any, backend: Any, *arguments: Any, **named: Any) -> Any:
+    snapshot = backend.snapshots.get(named.get("snapshot_id") or "")
+    if snapshot is not None:
+        _check_snapshot(snapshot, named)
     volume = original(backend, *arguments, **named)
     if volume.volume_type == "gp3":
         volume.throughput = int(volume.throughput or 125)
+    if snapshot is not None and disks.find(snapshot.id):
+        # Now: the snapshot may be gone before the volume is used.
+        disks.of_volume(volume)
     return volume
+
+
+def _check_snapshot(snapshot: Any, named: dict[str, Any]) -> None:
+    if snapshot.status != "completed":
+        raise refuse("IncorrectState", f"Snapshot '{snapshot.id}' is in the '{snapshot.status}' state.")
+    if named.get("size") is None:
+        named["size"] = snapshot.volume_size
+    # An image's own says nothing of its size here.
+    if disks.find(snapshot.id) and int(named["size"]) < snapshot.volume_size:
+        text = f"The size of a volume cannot be smaller than that of its snapshot '{snapshot.id}'"
+        raise refuse("InvalidParameterValue", text)
+
+
+@hook(TaggedEC2Resource, "get_tags")
+def _(original: Any, resource: Any) -> Any:
+    """moto looks through all tags of all resources for those of one: seconds a listing of hundreds."""
+    own = resource.ec2_backend.tags.get(resource.id) or {}
+    kind = EC2_PREFIX_TO_RESOURCE.get(get_prefix(resource.id), "") if own else ""
+    return [{"resource_id": resource.id, "key": k, "value": v, "resource_type": kind} for k, v in own.items()]
+
+
+@hook(ElasticBlockStore, "describe_volumes")
+def _(original: Any, response: Any) -> Any:
+    """moto lists all in one."""
+    volumes = list(original(response).result["Volumes"])
+    most = int(response._get_param("MaxResults", 0)) or len(volumes)
+    most = min(most, LAB.page or most)
+    start = int(response._get_param("NextToken") or 0)
+    more = str(start + most) if start + most < len(volumes) else None
+    return ActionResult({"Volumes": volumes[start : start + most], "NextToken": more})
 
 
 @hook(EBSBackend, "delete_volume")
@@ -112,17 +152,6 @@ def _(original: Any, backend: Any, volume_id: str, instance_id: str, device: str
 
     _later(go, f"detaching {volume_id}")
     return attachment
-
-
-@hook(EBSBackend, "create_snapshot")
-def _(original: Any, backend: Any, volume_id: str, *more: Any, **named: Any) -> Any:
-    volume, snapshot = backend.get_volume(volume_id), original(backend, volume_id, *more, **named)
-    source = disks.of_volume(volume) if volume.snapshot_id else disks.find(volume.id)
-    if source:
-        machine = _machine(volume)
-        copy = lambda: disks.copy(source, snapshot.id)
-        machine.steady(copy) if machine else copy()
-    return snapshot
 
 
 @hook(EBSBackend, "modify_volume")
