@@ -4,10 +4,11 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/remote/target
 # Files of the build and of tests in one place, whatever the directory make was called from.
 MAKEFLAGS += --no-print-directory
 CUTS ?= 500
+MINUTES ?= 30
 FUZZ_SECONDS ?= 60
 MACHINES ?= box
 
-.PHONY: check setup test lab lint doc bench soak fuzz man dist first-contact clean
+.PHONY: check setup test lab lint doc bench bench-ec2 bench-repository soak fuzz man states record-states dist first-contact clean
 
 # All that must hold before a commit.
 check:
@@ -35,9 +36,18 @@ doc:
 bench: setup
 	cargo bench --bench peers -- --write
 
-# The link cut $(CUTS) times over a real sshd; about half an hour.
+# What `remote` adds on rented machines, in the lab: boxes, VMs, status. Writes its part of docs/PERFORMANCE.md.
+bench-ec2: setup
+	cargo bench --bench peers -- --write ec2
+
+# A repository of 500 MB beside rsync, the first time and with one file changed. Writes its part.
+bench-repository: setup
+	cargo bench --bench peers -- --write repository
+
+# The link cut $(CUTS) times over a real sshd (half an hour), then the lab: every call failing in each way, sessions
+# that come and go, each layer of the TTL in VMs. Its loops take $(MINUTES) minutes each; figures on the last lines.
 soak: setup
-	REMOTE_TEST_CUTS=$(CUTS) cargo test --release --test host cuts:: -- --nocapture
+	@CUTS=$(CUTS) MINUTES=$(MINUTES) scripts/soak
 
 # Each fuzz target for $(FUZZ_SECONDS) seconds.
 fuzz:
@@ -45,6 +55,15 @@ fuzz:
 
 man:
 	cargo run --release --quiet -- util man man
+
+# How often agents' states are right, into docs/AGENTS.md.
+states:
+	REMOTE_WRITE_STATES=1 cargo test --release --lib agent::corpus -- --nocapture
+
+# Real agents' programs at work, recorded with their states into tests/states/.
+record-states: setup
+	scripts/agents
+	REMOTE_RECORD_STATES=$(CURDIR)/tests/states cargo test --release --test host real:: -- --test-threads=2
 
 # What is shipped: static, small, stripped.
 dist:
