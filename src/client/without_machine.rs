@@ -96,9 +96,9 @@ pub async fn copy(
         }))
     };
     let read = read.await;
-    let shredded = ec2.shred(&snapshot).await;
+    let deleted = ec2.delete_snapshot(&snapshot).await;
     let read = read?;
-    shredded?;
+    deleted.map_err(ProvisionError::from)?;
     let Some(mut copied) = read else {
         return Ok(None);
     };

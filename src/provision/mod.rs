@@ -199,6 +199,16 @@ pub struct Rented {
     pub device: String,
 }
 
+/// Something that nothing else is known by: 32 hexadecimal digits.
+///
+/// # Errors
+/// The system gives no random bytes.
+pub fn token() -> Result<String, getrandom::Error> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes.iter().map(|b| format!("{b:02x}")).collect())
+}
+
 #[cfg(test)]
 impl Rented {
     /// One that runs, in tests.

@@ -245,10 +245,8 @@ pub struct Fetched {
     pub microusd: u64,
 }
 
-/// Something that nothing else is known by: 32 hexadecimal digits.
+/// Something that nothing else is known by.
 fn token() -> Result<String, WorkspaceError> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes)
-        .map_err(|e| WorkspaceError::Refused(format!("the system gives no random bytes: {e}")))?;
-    Ok(bytes.iter().map(|b| format!("{b:02x}")).collect())
+    let failed = |e| WorkspaceError::Refused(format!("the system gives no random bytes: {e}"));
+    crate::provision::token().map_err(failed)
 }

@@ -249,8 +249,7 @@ impl Ec2 {
             }
         }
         for snapshot in of(LeftoverKind::Snapshot) {
-            let delete = || self.delete_snapshot(&snapshot.id);
-            if let Err(e) = self.insist(delete).await {
+            if let Err(e) = self.delete_snapshot(&snapshot.id).await {
                 failed.push((snapshot.clone(), e));
             }
         }
@@ -288,15 +287,6 @@ impl Ec2 {
             }
             tokio::time::sleep(PAUSE).await;
         }
-    }
-
-    async fn delete_snapshot(&self, id: &str) -> Result<(), AwsError> {
-        let call = self.calls.ec2.delete_snapshot().snapshot_id(id);
-        let done = self
-            .calls
-            .told("ec2:DeleteSnapshot", call.send().await)
-            .await;
-        gone_is_good(done.map(drop))
     }
 
     async fn delete_group(&self, id: &str) -> Result<(), AwsError> {

@@ -25,6 +25,7 @@ mod plan;
 mod ready;
 mod request;
 mod rules;
+mod snapshot;
 pub(crate) mod tags;
 mod terminate;
 mod together;

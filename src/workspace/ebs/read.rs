@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_ec2::primitives::DateTime;
-use aws_sdk_ec2::types::{self, VolumeState};
+use aws_sdk_ec2::types::{self, SnapshotState, VolumeState};
 
 use super::super::{Name, Snapshot, State, Workspace};
 use crate::model::{Millis, SessionId};
@@ -120,59 +120,30 @@ impl Found {
     }
 }
 
-/// A workspace's snapshot.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct FoundSnapshot {
-    pub told: Snapshot,
-    /// What the call that made it was known by.
-    pub made_by: String,
-}
-
-impl FoundSnapshot {
-    /// `None` for what is no workspace's snapshot.
-    pub fn read(snapshot: &types::Snapshot, region: &str, storage: Storage) -> Option<Self> {
-        let state = snapshot.state().map_or("", |s| s.as_str());
-        Self::of(
-            snapshot.snapshot_id()?,
-            (snapshot.volume_size(), snapshot.start_time()),
-            (state, snapshot.progress().unwrap_or_default()),
-            snapshot.tags(),
-            (region, storage),
-        )
+/// A workspace's snapshot; `None` for what is none.
+pub(super) fn snapshot(of: &types::Snapshot, region: &str, storage: Storage) -> Option<Snapshot> {
+    let tags: BTreeMap<&str, &str> = from_tags(of.tags()).collect();
+    if tags.contains_key(SESSION) {
+        return None;
     }
-
-    pub fn of(
-        id: &str,
-        (size, started): (Option<i32>, Option<&DateTime>),
-        (state, progress): (&str, &str),
-        tags: &[types::Tag],
-        (region, storage): (&str, Storage),
-    ) -> Option<Self> {
-        let tags: BTreeMap<&str, &str> = from_tags(tags).collect();
-        if tags.contains_key(SESSION) {
-            return None;
-        }
-        let text = |key: &str| tags.get(key).copied().unwrap_or_default();
-        let complete = state == "completed";
-        let percent = progress.trim_end_matches('%').trim().parse().unwrap_or(0);
-        let gib = gib(size);
-        Some(Self {
-            told: Snapshot {
-                id: id.to_owned(),
-                workspace: text(WORKSPACE).parse().ok()?,
-                owner: text(OWNER).to_owned(),
-                region: region.to_owned(),
-                gib,
-                created: millis(started),
-                complete,
-                percent: if complete { 100 } else { percent.min(99) },
-                automatic: text(AUTOMATIC) == "yes",
-                note: text(NOTE).to_owned(),
-                microusd_per_month: storage.snapshot.saturating_mul(gib.into()),
-            },
-            made_by: text(MADE_BY).to_owned(),
-        })
-    }
+    let text = |key: &str| tags.get(key).copied().unwrap_or_default();
+    let complete = of.state() == Some(&SnapshotState::Completed);
+    let progress = of.progress().unwrap_or_default();
+    let percent = progress.trim_end_matches('%').trim().parse().unwrap_or(0);
+    let gib = gib(of.volume_size());
+    Some(Snapshot {
+        id: of.snapshot_id()?.to_owned(),
+        workspace: text(WORKSPACE).parse().ok()?,
+        owner: text(OWNER).to_owned(),
+        region: region.to_owned(),
+        gib,
+        created: millis(of.start_time()),
+        complete,
+        percent: if complete { 100 } else { percent.min(99) },
+        automatic: text(AUTOMATIC) == "yes",
+        note: text(NOTE).to_owned(),
+        microusd_per_month: storage.snapshot.saturating_mul(gib.into()),
+    })
 }
 
 fn gib(size: Option<i32>) -> u32 {

@@ -42,7 +42,7 @@ impl Ebs {
         });
         match found.await {
             Ok(found) => Ok(found),
-            Err(why) => Err(match self.remove_snapshot(id).await {
+            Err(why) => Err(match self.ec2.delete_snapshot(id).await {
                 Ok(()) => why,
                 Err(e) => why.leaving(vec![format!("snapshot {id} ({e})")]),
             }),
