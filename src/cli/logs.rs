@@ -60,6 +60,7 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
     let begin = args.tail.map_or(Begin::Offset(0), Begin::Tail);
     let hosts = Arc::new(Hosts::new(person(ctx), Flow::Bulk));
     let work = async {
+        let target = target.with_agents(&registry, &hosts).await;
         let known = &target.known;
         let wanted = match (args.setup, args.check) {
             (true, _) => Some(vec![(0, Log::Setup)]),
@@ -195,7 +196,11 @@ impl Reading<'_> {
         let target = self.target;
         let agents = match target.agent {
             Some(one) => vec![one],
-            None => target.agents(),
+            None => match target.agents() {
+                // Whoever is asked for the first one's says why there is nothing.
+                none if none.is_empty() => vec![1],
+                some => some,
+            },
         };
         if !self.follow || (agents.len() <= 1 && !target.known.live) {
             let logs: Vec<_> = agents.iter().map(|n| (*n, Log::Agent(*n))).collect();

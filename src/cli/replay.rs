@@ -41,8 +41,9 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
         .registry(args.target.as_ref().map(|t| t.session.as_str()))
         .await?;
     let target = Target::find(&registry, args.target.as_ref())?;
-    let agent = target.one("replay")?;
     let hosts = Arc::new(Hosts::new(person(ctx), Flow::Bulk));
+    let target = target.with_agents(&registry, &hosts).await;
+    let agent = target.one("replay")?;
     let begin = Begin::Offset(0);
     let mut history = History::open(&registry, &target.known, &hosts, agent, begin, false).await?;
     let mut stage = Playing {

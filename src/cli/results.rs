@@ -11,6 +11,7 @@ use clap_complete::engine::ArgValueCandidates;
 use super::stages::Stages;
 use super::target::{Target, interrupted, person};
 use super::{Ctx, complete};
+use crate::client::reach::Hosts;
 use crate::client::repo::fetch::{self, Fetched, Into};
 use crate::client::repo::{Pulls, Starts, Way, all_over, starts};
 use crate::client::status::{PATIENCE, Presence, report};
@@ -20,7 +21,7 @@ use crate::client::{Known, Registry};
 use crate::error::{Context, Error, Kind, Result};
 use crate::model::AgentRef;
 use crate::repo::{Oid, Refs, Repository};
-use crate::ssh::Ask;
+use crate::ssh::{Ask, Flow};
 
 /// Whose results they are.
 #[derive(Debug, clap::Args)]
@@ -142,6 +143,8 @@ impl Found {
         let wanted = typed.map(|t| t.session.clone());
         let registry = ctx.registry(wanted.as_deref()).await?;
         let target = Target::find(&registry, typed)?;
+        let hosts = Hosts::new(person(ctx), Flow::Credited);
+        let target = target.with_agents(&registry, &hosts).await;
         let agent = target.one(verb)?;
         let known = target.known;
         let found = async || Self::look(&repository, &known, agent).await;

@@ -379,6 +379,8 @@ impl Args {
     async fn go_on(&self, ctx: &Ctx, known: &Known, host: &HostConn) -> Result<Vec<u32>> {
         let mut control = host.control().await?;
         let status = control.status().await?;
+        let registry = Registry::open(&ctx.paths)?;
+        registry.ledger().saw(&status, now_ms());
         let agents = cut_off(&status);
         let id = &known.id;
         if agents.is_empty() {
@@ -389,7 +391,6 @@ impl Args {
             return Ok(agents);
         }
         // What was pulled before is not all any more.
-        let registry = Registry::open(&ctx.paths)?;
         keep(&ctx.paths, &registry, known, person(ctx)).await?;
         send_missing(ctx, &mut control, &status.spec, &agents).await?;
         for agent in &agents {

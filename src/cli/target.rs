@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Ctx, prompt};
+use crate::client::reach::Hosts;
+use crate::client::status::newest;
 use crate::client::{Control, Known, Registry};
 use crate::error::{Error, Result};
 use crate::model::AgentRef;
@@ -32,6 +34,17 @@ impl Target {
                 agent: None,
             },
         })
+    }
+
+    /// With its agents, asked for where nothing is known of them: a session that is known by its tags alone has none. Where
+    /// nobody can be asked it stays as it is.
+    pub async fn with_agents(mut self, registry: &Registry, hosts: &Hosts) -> Self {
+        if self.agents().is_empty()
+            && let Ok(status) = newest(registry, &self.known, hosts).await
+        {
+            self.known.last = Some(status);
+        }
+        self
     }
 
     /// The agents it has, as far as is known without asking its host.

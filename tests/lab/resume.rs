@@ -3,12 +3,13 @@
 
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Instant;
 
 use aws_sdk_ec2::types::InstanceStateName;
 use serde_json::json;
 
 use crate::common::env::{TestEnv, session_in};
-use crate::common::{await_some, await_true};
+use crate::common::{SOON, await_some, await_true};
 use crate::guest::BOOT;
 use crate::harness::{Lab, Machines};
 use crate::person::{
@@ -17,13 +18,25 @@ use crate::person::{
 };
 
 /// It counts how often it was begun, in a file of its own and one that only its owner may read; then it is at work.
-const AGENT: &str = "echo began >>began; sync; n=$(wc -l <began); echo run $n; [ $n -gt 1 ] || { mkdir -p -m 750 deep; \
-     echo secret >deep/own; chmod 600 deep/own; ln -s deep/own link; sync; }; exec sleep 1000";
+const AGENT: &str = "echo began >>began; sync -f .; n=$(wc -l <began); echo run $n; [ $n -gt 1 ] || { mkdir -p -m 750 deep; \
+     echo secret >deep/own; chmod 600 deep/own; ln -s deep/own link; sync -f .; }; exec sleep 1000";
+
+/// What is told where that never comes.
+const WHY: &str = "'cd /work; ls -ln . began; cat began; df .; ps -eo pid,ppid,stat,wchan:20,etimes,args; \
+     tail -n 40 .remote/sessions/*/host.log'";
 
 fn begun(env: &TestEnv, session: &str, times: usize) {
     let wanted = format!("run {times}");
+    let since = Instant::now();
     await_true(&wanted, BOOT, || {
-        env.ok(&["logs", session]).stdout.contains(&wanted)
+        let logs = env.ok(&["logs", session]).stdout;
+        assert!(
+            since.elapsed() < BOOT - SOON || logs.contains(&wanted),
+            "no {wanted} in {logs}\n{}\n{}",
+            env.run(&["status", session, "--json"]).all(),
+            patiently(env, &["ssh", session, "--", "sudo", "sh", "-c", WHY]).all()
+        );
+        logs.contains(&wanted)
     });
 }
 
@@ -57,6 +70,14 @@ fn a_session_goes_on_where_it_was_whatever_ended_its_machine() {
     assert_eq!(told.code, 0, "{}", told.all());
     assert_eq!(json_of(&told)["agents"], json!([1]), "{}", told.all());
     assert!(told.stderr.contains("m6i.xlarge"), "{}", told.all());
+    // Of a session that it knows by its tags alone a device has to ask for the agents.
+    let of_tags = other.home().join(".local/state/remote/ledger");
+    let of_tags = of_tags.join(format!("{session}.json"));
+    let text = std::fs::read(&of_tags).expect("an entry");
+    let mut entry: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
+    entry["last"]["agents"] = json!([]);
+    entry["last"]["spec"]["agents"] = json!([]);
+    std::fs::write(&of_tags, entry.to_string()).expect("written");
     begun(&other, &session, 2);
     let second = instance_of(&other, &session);
     assert_ne!(second, first);
@@ -176,7 +197,7 @@ fn a_session_of_ones_own_machine_is_put_back_too() {
 fn a_spot_machine_that_is_taken_back_is_followed_to_the_next_one() {
     let lab = Lab::start(Machines::Box);
     let env = lab.device();
-    let agent = "echo began >>began; sync; n=$(wc -l <began); echo run $n; [ $n -gt 1 ] || exec sleep 1000; echo the end";
+    let agent = "echo began >>began; sync -f .; n=$(wc -l <began); echo run $n; [ $n -gt 1 ] || exec sleep 1000; echo the end";
     let spot = [
         "dispatch",
         "--spot",
