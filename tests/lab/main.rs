@@ -17,6 +17,7 @@ mod cost;
 mod crowd;
 mod direct;
 mod doctor;
+mod each_stage;
 mod ec2_box;
 mod ec2_faults;
 mod ec2_launch;
@@ -76,6 +77,7 @@ fn every_file_is_a_module() {
             "crowd",
             "direct",
             "doctor",
+            "each_stage",
             "ec2_box",
             "ec2_faults",
             "ec2_launch",

@@ -13,7 +13,7 @@ use crate::person::{LONG, await_instance, block, instance_of, json_of, patiently
 
 /// A commit and something uncommitted are on the disk; then it writes and writes, to be cut off in the middle.
 const AGENT: &str = "echo by agent >>a.txt; git commit -qam work; head -c 300000 /dev/urandom | base64 >left; \
-     sha256sum left >sum; sync; echo ready; while :; do echo more >>noise; git add noise 2>/dev/null; \
+     sha256sum left >sum; sync -f .; echo ready; while :; do echo more >>noise; git add noise 2>/dev/null; \
      git commit -qm more 2>/dev/null; done";
 
 /// Ways in which a machine ends.
@@ -128,7 +128,7 @@ fn a_dispatch_that_is_killed_loses_no_work_of_a_workspace() {
         "--command",
     ];
     let begin = |command: &str| crate::person::dispatch(&env, &[&on[..], &[command]].concat());
-    let first = begin("echo mine >kept; sync; exec sleep 1000");
+    let first = begin("echo mine >kept; sync -f .; exec sleep 1000");
     await_true("its work", SOON, || {
         patiently(
             &env,

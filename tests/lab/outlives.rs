@@ -3,18 +3,20 @@
 
 use aws_sdk_ec2::types::InstanceStateName;
 use remote_compute::model::{EndKind, Ends};
-use remote_compute::proto::{Op, Outcome};
 
+use crate::common::env::TestEnv;
+use crate::common::process::run;
 use crate::common::{SOON, await_true};
-use crate::guest::{await_state, device};
-use crate::harness::{Lab, Machines};
-use crate::person::{dispatch, patiently, slowness};
-use crate::rented::{Rented, Wish, epoch_seconds};
+use crate::guest::BOOT;
+use crate::harness::{Lab, Machines, as_root};
+use crate::person::{LONG, await_instance, box_or_vm, dispatch, instance_of, json_of, patiently};
+use crate::rented::{Rented, Wish};
 
 /// Run as the agent: files of each kind, and a repository with work that is not committed.
 const MAKE: &str = r#"set -e; cd ~; mkdir -p kinds/deep; cd kinds
 echo text >plain; chmod 640 plain; ln -s plain link; ln plain hard; mkfifo pipe; printf x >deep/"odd $(printf '\001\n') name"
 truncate -s 5M hole; echo end >>hole; head -c 3000000 /dev/urandom >noise; mkdir -m 2770 shared; touch -d @1000000000 old
+sha256sum plain deep/odd* hole noise old >../sum; sync -f .
 python3 -c 'import os; os.setxattr("plain", "user.note", b"kept")'
 git init -q ../r; cd ../r; git config user.email a@b; git config user.name a; echo one >f; git add f; git commit -qm one
 git checkout -qb side; echo two >f; git commit -qam two; echo staged >g; git add g; echo loose >>f; echo new >h
@@ -46,116 +48,112 @@ impl Rented {
         assert_eq!(ran.code, 0, "{script}: {}", ran.all());
         ran.stdout.trim().to_owned()
     }
+}
 
-    fn state(&self) -> String {
-        self.root_shell(STATE)
+/// A person who dispatches on one workspace again and again.
+struct OnOne {
+    lab: Lab,
+    env: TestEnv,
+}
+
+impl OnOne {
+    fn dispatch(&self, more: &[&str], work: &str) -> String {
+        let on = [
+            "--workspace",
+            "alpha",
+            "--no-repo",
+            "--instance",
+            "m6i.large",
+        ];
+        let session = dispatch(&self.env, &[&on[..], more, &["--command", work]].concat());
+        await_true("the agents' files", BOOT, || {
+            let logs = self.env.ok(&["logs", &session]).stdout;
+            logs.matches("made").count() > usize::from(!more.is_empty())
+        });
+        session
     }
 
-    /// Another machine, on which the volume is as it was left: what `e2fsck` said of it.
-    async fn again(self, state: &str, what: &str) -> Self {
-        let next = self.next(&wish()).await;
-        let device = device(&next.volume);
-        await_true("the device", SOON * slowness(), || {
-            next.ssh(
-                "user",
-                crate::rented::LOGIN,
-                &format!("test -b {device}"),
-                b"",
-            )
-            .code
-                == 0
-        });
-        let recovers = format!("dumpe2fs -h {device} 2>/dev/null | grep -c needs_recovery || :");
-        let recovers = next.root_shell(&recovers) != "0";
-        assert_eq!(
-            recovers,
-            what == "a power cut",
-            "{what}: a journal to replay"
-        );
-        next.root(&format!("mount {}", next.volume));
-        assert_eq!(next.state(), state, "{what}");
+    fn root(&self, session: &str, script: &str) -> String {
+        let mut ssh = self.env.remote(&["ssh", session, "--", "sudo", "sh"]);
+        let ran = run(&mut ssh, script.as_bytes(), LONG);
+        assert_eq!(ran.code, 0, "{script}: {}", ran.all());
+        ran.stdout.trim().to_owned()
+    }
+
+    /// Waits for the machine's end. Then, with none running, what is on the volume's blocks; then the next machine, on
+    /// which all is as it was.
+    fn over(&self, instance: &str, state: &str, what: &str) -> (String, String) {
+        await_instance(&self.lab, instance, &InstanceStateName::Terminated);
+        let sum = patiently(&self.env, &["workspace", "cat", "alpha", "/home/sum"]);
+        assert_eq!(sum.code, 0, "{what}: {}", sum.all());
+        let out = self.env.home().join("out");
+        let to = out.to_string_lossy();
+        let from = ["workspace", "export", "alpha", "/home/kinds", "-o", &to];
+        let told = patiently(&self.env, &from);
+        assert_eq!(told.code, 0, "{what}: {}", told.all());
+        let mut check = self.env.command("sh");
+        check
+            .args(["-c", "cd out && sha256sum --check -", "sh"])
+            .current_dir(self.env.home());
+        let checked = run(&mut check, sum.stdout.as_bytes(), SOON);
+        assert_eq!(checked.code, 0, "{what}: {}", checked.all());
+        std::fs::remove_dir_all(&out).expect("removed");
+
+        let session = self.dispatch(&[], "echo made; exec cat");
+        assert_eq!(self.root(&session, STATE), state, "{what}");
         eprintln!(
             "soak: all is as it was after {what} ({:?})",
-            next.lab.machines
+            self.lab.machines
         );
-        next
-    }
-
-    async fn is_over(&self) {
-        await_state(&self.ec2, &self.id, InstanceStateName::Terminated).await;
+        let instance = instance_of(&self.env, &session);
+        (session, instance)
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_was_synced_is_the_same_on_the_next_machine_whatever_ended_this_one() {
-    let first = Rented::ready(&wish()).await;
-    let endpoint = first.dispatch(Ends::default(), &[&format!("{MAKE} echo made; exec cat")]);
-    await_true("the agent's files", SOON * slowness(), || {
-        first.output(&endpoint, 1).contains("made")
-    });
-    let full = first.status(&endpoint).await;
-    let used = full.volume.expect("a rented machine has one");
-    assert!(used.used > 3_000_000 && used.used < used.size, "{used}");
-    let state = first.state();
-    let ended = first
-        .ask(
-            &endpoint,
-            Op::Terminate {
-                why: "asked".into(),
-            },
-        )
-        .await;
-    assert_eq!(ended, Outcome::Done);
-    first.is_over().await;
+#[test]
+fn a_workspace_is_the_same_with_the_next_machine_whatever_ended_this_one() {
+    let lab = Lab::start(box_or_vm());
+    let env = lab.device();
+    env.ok(&["workspace", "create", "--name", "alpha", "--size", "2gb"]);
+    let on = OnOne { lab, env };
+    let env = &on.env;
+    let session = on.dispatch(&[], &format!("{MAKE} echo made; exec cat"));
+    let state = on.root(&session, STATE);
+    let instance = instance_of(env, &session);
+    env.ok(&["terminate", &session, "--yes"]);
 
-    let second = first.again(&state, "an orderly end").await;
-    // Its host ends it at its time.
-    let deadline = epoch_seconds() + u64::from(6 * slowness());
-    let ends = Ends {
-        deadline: Some(deadline * 1000),
-        ..Ends::default()
-    };
-    let endpoint = second.dispatch(ends, &["echo more >~/more.2; echo made; exec cat"]);
-    await_true("more", SOON, || {
-        second.output(&endpoint, 1).contains("made")
-    });
-    let state = second.state();
-    second.is_over().await;
+    let (session, instance) = on.over(&instance, &state, "an orderly end");
+    let deadline = "remote-root deadline $(($(date +%s) + 5))";
+    on.root(&session, &format!("PATH=$PATH:/usr/local/sbin; {deadline}"));
 
-    let third = second.again(&state, "its TTL").await;
-    let endpoint = third.dispatch(
-        Ends::default(),
-        &["echo more >~/more.3; echo made; exec cat"],
-    );
-    await_true("more", SOON, || third.output(&endpoint, 1).contains("made"));
-    let state = third.state();
-    third.lab.control().interrupt(&third.id, 120);
-    third.is_over().await;
+    let (_, instance) = on.over(&instance, &state, "its TTL");
+    on.lab.control().interrupt(&instance, 120);
 
-    let fourth = third.again(&state, "a spot interruption").await;
-    let writes = "echo more >~/more.4; sync; echo made; n=0; \
+    let (session, instance) = on.over(&instance, &state, "a spot interruption");
+    env.ok(&["terminate", &session, "--yes"]);
+    await_instance(&on.lab, &instance, &InstanceStateName::Terminated);
+    let writes = "echo more >>~/more.$REMOTE_AGENT; sync -f ~; echo made; n=0; \
         while :; do n=$((n + 1)); mkdir -p ~/w/$n; echo $n >~/w/$n/f; rm -rf ~/w/$((n - 20)); done";
-    let endpoint = fourth.dispatch(Ends::default(), &[writes, writes]);
-    await_true("more", SOON * slowness(), || {
-        fourth.output(&endpoint, 1).contains("made") && fourth.output(&endpoint, 2).contains("made")
-    });
-    let state = fourth.state();
+    let session = on.dispatch(&["--agents", "2"], writes);
+    let instance = instance_of(env, &session);
+    let state = on.root(&session, STATE);
     // A box has this machine's kernel, which writes all down when a box is gone: not then.
-    if fourth.lab.machines == Machines::Box {
-        fourth.root_shell(CUT);
+    if on.lab.machines == Machines::Box {
+        on.root(&session, CUT);
     }
-    fourth.lab.control().kill(&fourth.id, "power");
-    fourth.is_over().await;
+    on.lab.control().kill(&instance, "power");
+    let (session, instance) = on.over(&instance, &state, "a power cut amid writes");
+    env.ok(&["discard", &session, "--yes"]);
+    await_instance(&on.lab, &instance, &InstanceStateName::Terminated);
 
-    let fifth = fourth.again(&state, "a power cut").await;
-    let check = format!(
-        "remote-root unmount && e2fsck -fn {} >&2 && echo clean",
-        device(&fifth.volume)
-    );
-    assert_eq!(
-        fifth.root_shell(&format!("PATH=$PATH:/usr/local/sbin:/usr/sbin; {check}")),
-        "clean"
-    );
+    // The file system on the volume, from outside.
+    let disks = on.lab.state.join("disks");
+    let id = json_of(&env.ok(&["workspace", "list", "--json"]))[0]["id"].clone();
+    let disk = disks.join(format!("{}.raw", id.as_str().expect("an id")));
+    let mut fsck = as_root("e2fsck".as_ref());
+    let checked = run(fsck.arg("-fn").arg(disk), b"", LONG);
+    assert_eq!(checked.code, 0, "{}", checked.all());
+    env.ok(&["workspace", "delete", "alpha", "--yes", "alpha"]);
 }
 
 /// Its volume goes while the agent writes.

@@ -23,8 +23,6 @@ use crate::person::box_or_vm;
 
 pub const LOGIN: &str = "admin";
 const ZONE: &str = "us-east-1a";
-/// How the names of sessions end that come one after the other.
-const NAMES: &str = "4567abcdef";
 const BINARY: &str = "/work/.remote/bin/remote";
 
 /// One rented machine in a lab of its own.
@@ -35,7 +33,6 @@ pub struct Rented {
     pub session: SessionId,
     pub id: String,
     pub address: String,
-    group: String,
     pub volume: String,
     /// When it was asked for, in seconds since 1970: after the lab was free for it.
     pub begun: u64,
@@ -85,43 +82,6 @@ impl Rented {
         let volume = volume.send().await.expect("a volume").volume_id;
         let volume = volume.expect("its id");
         let session: SessionId = "session-abc234".parse().expect("a name");
-        Self::with(lab, ec2, keys, group, volume, session, wish).await
-    }
-
-    /// Another machine for the volume of this one, which has ended.
-    pub async fn next(self, wish: &Wish) -> Self {
-        // A session of its own, for the earlier one's is on the volume.
-        let (rest, last) = self
-            .session
-            .as_str()
-            .split_at(self.session.as_str().len() - 1);
-        let at = NAMES.find(last).expect("one of them") + 1;
-        let session = format!("{rest}{}", &NAMES[at..=at]);
-        let session = session.parse().expect("a name");
-        let keys = Keys::new();
-        let next = Self::with(
-            self.lab,
-            self.ec2,
-            keys,
-            self.group,
-            self.volume,
-            session,
-            wish,
-        );
-        let next = next.await;
-        next.answers();
-        next
-    }
-
-    async fn with(
-        lab: Lab,
-        ec2: Client,
-        keys: Keys,
-        group: String,
-        volume: String,
-        session: SessionId,
-        wish: &Wish,
-    ) -> Self {
         let begun = epoch_seconds();
         let deadline = begun * 1000 + u64::try_from(wish.deadline.as_millis()).expect("short");
         let user_data = user_data(&keys, &session, deadline, wish);
@@ -148,7 +108,6 @@ impl Rented {
             session,
             id,
             address,
-            group,
             volume,
             begun,
             host_key,

@@ -96,7 +96,7 @@ fn a_volume_goes_with_its_machine_once_all_is_pulled_and_never_before() {
 
 /// It commits, leaves something uncommitted, sees that both are on the disk, and works on.
 const AT_WORK: &str = "echo by agent >>a.txt; git commit -qam work; echo left >left; mkdir -p sub; echo in >sub/in; \
-     chmod +x left; ln -s left link; sync; echo ready; exec sleep 1000";
+     chmod +x left; ln -s left link; sync -f .; echo ready; exec sleep 1000";
 
 #[test]
 fn results_are_pulled_from_the_volume_of_a_machine_that_is_gone() {

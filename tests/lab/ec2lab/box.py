@@ -52,7 +52,6 @@ class Box(Machine):
         self.rules: list[Rule] = []
         self.forwards: dict[int, Forward] = {}
         self.loops: dict[str, Loop] = {}
-        self.cut = False
 
     @property
     def alive(self) -> bool:

@@ -68,10 +68,10 @@ def _live(machine: Machine) -> None:
     try:
         machine.boot()
     except Exception:  # noqa: BLE001
-        if machine.on_end is None:
+        if machine.on_end is None and not machine.cut:
             complain(f"{inst.id} does not start:\n{traceback.format_exc()}")
         machine.cut_power()
-    if machine.on_end and machine.alive:
+    if (machine.on_end or machine.cut) and machine.alive:
         machine.cut_power()
     time.sleep(max(0.0, LAB.pending - (time.monotonic() - begun)))
     with LOCK:

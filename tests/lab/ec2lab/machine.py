@@ -43,6 +43,8 @@ class Machine(ABC):
         # Set when somebody outside asked for the end: what to do with the instance then, and why.
         self.on_end: Callable[[Any], Any] | None = None
         self.reason: tuple[str, str] | None = None
+        # Its power was cut, at whatever moment.
+        self.cut = False
         # The thread that sees it to its end.
         self.life: threading.Thread | None = None
 

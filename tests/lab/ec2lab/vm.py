@@ -104,6 +104,7 @@ class Vm(Machine):
             self.control.run("system_powerdown")
 
     def cut_power(self) -> None:
+        self.cut = True
         if self.process:
             self.process.kill()
 
