@@ -163,6 +163,7 @@ async fn pulled_out(how: &str) {
         "n=0; while :; do n=$((n + 1)); echo $n >~/file.$((n % 9)); sleep 0.05; done; exec cat";
     let endpoint = rented.dispatch(Ends::default(), &[writes]);
     assert_eq!(rented.status(&endpoint).await.ended, None);
+    let watch = rented.watch(&endpoint).await;
     let machine = rented.lab.machines;
     match how {
         "an error" if machine == Machines::Vm => {
@@ -181,7 +182,7 @@ async fn pulled_out(how: &str) {
         _ => drop(rented.root_shell(CUT)),
     }
     let begun = std::time::Instant::now();
-    let told = rented.follow_to_the_end(&endpoint).await;
+    let told = watch.to_the_end().await;
     eprintln!("{how}: told after {:.1} s", begun.elapsed().as_secs_f32());
     let ended = told.ended.clone().expect("an end");
     assert_eq!(ended.kind, EndKind::Interrupted, "{told:?}");

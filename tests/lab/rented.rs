@@ -246,11 +246,11 @@ impl Rented {
         }
     }
 
-    /// The session's last status, as a client that watches it is told.
-    pub async fn follow_to_the_end(&self, endpoint: &Endpoint) -> SessionStatus {
+    /// Watches the session as a client does.
+    pub async fn watch(&self, endpoint: &Endpoint) -> Watch {
         let tunnel = Tunnel::open(self, &endpoint.socket);
         let stream = UnixStream::connect(&tunnel.path).await.expect("the socket");
-        let mut conn = Conn::<_, ToClient, ToHost>::client(stream, self.session.as_str())
+        let mut conn = Conn::client(stream, self.session.as_str())
             .await
             .expect("a host");
         let watch = ToHost::Request(Request {
@@ -258,18 +258,12 @@ impl Rented {
             op: Op::Watch,
         });
         conn.sender.send(&watch).await.expect("asked");
-        loop {
-            match conn.receiver.next().await.expect("news") {
-                Some(ToClient::Event(Event::Status { status })) if status.ended.is_some() => {
-                    return *status;
-                }
-                Some(ToClient::Ping(n)) => {
-                    conn.sender.send(&ToHost::Pong(n)).await.expect("answered");
-                }
-                Some(_) => {}
-                None => panic!("the host closed"),
-            }
-        }
+        let mut this = Watch {
+            _tunnel: tunnel,
+            conn,
+        };
+        this.status(|_| true).await;
+        this
     }
 
     pub async fn status(&self, endpoint: &Endpoint) -> SessionStatus {
@@ -289,6 +283,36 @@ impl Rented {
         let volumes = self.ec2.describe_volumes().volume_ids(&self.volume);
         let volumes = volumes.send().await.expect("it").volumes;
         assert_eq!(volumes.unwrap_or_default().len(), 1, "the work volume");
+    }
+}
+
+/// A session that is watched.
+pub struct Watch {
+    _tunnel: Tunnel,
+    conn: Conn<UnixStream, ToClient, ToHost>,
+}
+
+impl Watch {
+    /// The next status that is as wanted.
+    async fn status(&mut self, wanted: impl Fn(&SessionStatus) -> bool) -> SessionStatus {
+        loop {
+            match self.conn.receiver.next().await.expect("news") {
+                Some(ToClient::Event(Event::Status { status })) if wanted(&status) => {
+                    return *status;
+                }
+                Some(ToClient::Ping(n)) => {
+                    let pong = ToHost::Pong(n);
+                    self.conn.sender.send(&pong).await.expect("answered");
+                }
+                Some(_) => {}
+                None => panic!("the host closed"),
+            }
+        }
+    }
+
+    /// Its last status.
+    pub async fn to_the_end(mut self) -> SessionStatus {
+        self.status(|s| s.ended.is_some()).await
     }
 }
 

@@ -5,6 +5,8 @@ use std::path::Path;
 
 use aws_sdk_ec2::types::InstanceStateName;
 
+use serde_json::json;
+
 use crate::common::env::{TestEnv, session_in};
 use crate::common::repository::{git, remote_ok, repository};
 use crate::common::{SOON, await_true};
@@ -118,8 +120,15 @@ fn results_are_pulled_from_the_volume_of_a_machine_that_is_gone() {
             _ => drop(env.ok(&["terminate", &session, "--yes"])),
         }
         await_instance(&lab, &instance, &InstanceStateName::Terminated);
-        // Done twice it changes nothing.
-        for _ in 0..2 {
+        // Done twice it changes nothing, though an answer to the making of a snapshot is lost each time.
+        for lost in [
+            json!({"kind": "drop"}),
+            json!({"kind": "after", "code": "InternalError", "status": 500}),
+        ] {
+            let mut fault = lost.clone();
+            fault["action"] = json!("CreateSnapshot");
+            fault["count"] = json!(1);
+            lab.control().fault(&fault);
             let told = remote_ok(device, place, &["pull", &session, "--force", "--json"]);
             let told = json_of(&told);
             assert_eq!(

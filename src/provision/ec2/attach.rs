@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use aws_sdk_ec2::types::InstanceStateName::{ShuttingDown, Terminated};
-use aws_sdk_ec2::types::{Volume, VolumeAttachmentState};
+use aws_sdk_ec2::types::{InstanceStateName, Volume, VolumeAttachmentState};
 use tokio::time::Instant;
 
 use super::Ec2;
+use super::calls::filter;
 use super::errors::{AwsClass, AwsError};
 use super::found::{FoundInstance, KEPT_DEVICE};
 use super::tags::{BLANK, DEADLINE, HOLDER, USED_AT, rfc3339};
@@ -19,6 +19,17 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const LOOK: Duration = Duration::from_secs(1);
 /// What EC2 says where a machine is not up yet, and where somebody else was quicker.
 const NOT_YET: [&str; 3] = ["IncorrectState", "IncorrectInstanceState", "VolumeInUse"];
+
+/// How an instance that has a volume lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Life {
+    /// It runs, or could be started again.
+    Alive,
+    /// It is being terminated.
+    Ending,
+    /// It is no more.
+    Gone,
+}
 
 impl Ec2 {
     /// Gives `found` the volume. One that a live machine has is refused; one that hangs on a machine which is ending
@@ -43,7 +54,7 @@ impl Ec2 {
                     }
                 }
                 Some(other) => {
-                    if self.lives(other).await? {
+                    if self.life(other).await? == Life::Alive {
                         let held = (volume.id.clone(), other.to_owned());
                         return Err(ProvisionError::VolumeInUse(held.0, held.1));
                     }
@@ -114,24 +125,28 @@ impl Ec2 {
         }
     }
 
-    /// Whether an instance is there and not on its way out.
-    pub(super) async fn lives(&self, id: &str) -> Result<bool, AwsError> {
-        let call = self.calls.ec2.describe_instances().instance_ids(id);
-        let told = self
-            .calls
-            .told("ec2:DescribeInstances", call.send().await)
-            .await;
-        match told {
-            Ok(told) => {
-                let mut states = told
-                    .reservations()
-                    .iter()
-                    .flat_map(|r| r.instances())
-                    .map(|i| i.state().and_then(|s| s.name()));
-                Ok(states.any(|s| !matches!(s, Some(ShuttingDown | Terminated))))
-            }
-            Err(e) if e.class == AwsClass::Missing => Ok(false),
-            Err(e) => Err(e),
-        }
+    /// How an instance lives.
+    ///
+    /// # Errors
+    /// What AWS says.
+    pub async fn life(&self, instance: &str) -> Result<Life, AwsError> {
+        // A filter, since an id that is no more would be an error.
+        let call = self.calls.ec2.describe_instances();
+        let call = call.filters(filter("instance-id", &[instance]));
+        let look = || async {
+            let returned = call.clone().send().await;
+            self.calls.told("ec2:DescribeInstances", returned).await
+        };
+        let told = match self.insist(look).await {
+            Err(e) if e.class == AwsClass::Missing => return Ok(Life::Gone),
+            told => told?,
+        };
+        let mut found = told.reservations().iter().flat_map(|r| r.instances());
+        let state = found.find_map(|i| i.state().and_then(|s| s.name()));
+        Ok(match state {
+            None | Some(InstanceStateName::Terminated) => Life::Gone,
+            Some(InstanceStateName::ShuttingDown) => Life::Ending,
+            Some(_) => Life::Alive,
+        })
     }
 }

@@ -40,6 +40,7 @@ use tokio::sync::OnceCell;
 
 pub use address::{AddressError, addresses};
 pub use admit::socket;
+pub use attach::Life;
 pub use boot::{BINARY, on_volume};
 pub use door::{Api, api};
 pub(in crate::provision) use errors::SPOT_ROLE;

@@ -7,6 +7,7 @@ use aws_sdk_ec2::types::{SnapshotState, Volume, VolumeState};
 use tokio::time::Instant;
 
 use super::Ec2;
+use super::attach::Life;
 use super::errors::AwsClass;
 use super::tags::{AUTOMATIC, OWNER, SESSION, clean};
 use crate::model::SessionId;
@@ -45,7 +46,7 @@ impl Ec2 {
         let holder = there.attachments().first().and_then(|a| a.instance_id());
         Ok(match holder {
             None => Hold::Free,
-            Some(id) if self.lives(id).await? => Hold::Alive(id.to_owned()),
+            Some(id) if self.life(id).await? == Life::Alive => Hold::Alive(id.to_owned()),
             Some(id) => Hold::Ending(id.to_owned()),
         })
     }

@@ -68,11 +68,12 @@ impl Ec2 {
                 tokio::time::sleep(AGAIN).await;
                 continue;
             }
-            if why.code == TOO_SOON || !why.is_uncertain() {
+            if why.code == TOO_SOON {
                 return Err(why);
             }
-            doubts += 1;
-            for _ in 0..LOOKS {
+            let doubt = why.is_uncertain();
+            // A plain refusal is believed, once it was looked.
+            for _ in 0..if doubt { LOOKS } else { 1 } {
                 tokio::time::sleep(LOOK).await;
                 match self.made_by(&made_by).await {
                     Ok(mut made) => {
@@ -84,7 +85,8 @@ impl Ec2 {
                     Err(_) => return Err(why),
                 }
             }
-            if doubts == TRIES || cut() {
+            doubts += 1;
+            if !doubt || doubts == TRIES || cut() {
                 return Err(why);
             }
         }

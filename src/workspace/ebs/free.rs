@@ -3,28 +3,16 @@
 
 use std::time::Duration;
 
-use aws_sdk_ec2::types::InstanceStateName;
-
 use super::read::Found;
 use super::{Ebs, Result, insist, until};
-use crate::provision::ec2::calls::{filter, gone_is_good};
-use crate::provision::ec2::{AwsClass, AwsError};
+use crate::provision::ec2::Life;
+use crate::provision::ec2::calls::gone_is_good;
 use crate::workspace::{Workspace, WorkspaceError};
 
 /// How long an instance that ends may keep a volume; then it is taken by force.
 const ENDING: Duration = Duration::from_secs(120);
 /// How long a detachment may take.
 const DETACHED: Duration = Duration::from_secs(180);
-
-/// What has a volume.
-enum Holder {
-    /// It runs, or could be started again.
-    Alive,
-    /// It is being terminated.
-    Ending,
-    /// It is no more.
-    Gone,
-}
 
 impl Ebs {
     /// The workspace, once no instance has it: waits for one that ends, and takes it from one that is no more, which
@@ -36,23 +24,23 @@ impl Ebs {
     pub async fn free(&self, workspace: &Workspace) -> Result<Workspace> {
         let mut found = self.there(workspace).await?;
         if let Some((instance, how)) = found.attached.clone() {
-            let holder = self.holder(&instance).await?;
-            match holder {
+            let life = self.ec2.life(&instance).await?;
+            match life {
                 // It is being detached there: by its host, or by another of us.
-                Holder::Alive if how == "detaching" => {}
-                Holder::Alive => return Err(in_use(&found, instance)),
-                Holder::Ending => {
+                Life::Alive if how == "detaching" => {}
+                Life::Alive => return Err(in_use(&found, instance)),
+                Life::Ending => {
                     let waited = until("detach", ENDING, || self.detached(workspace)).await;
                     if !matches!(waited, Ok(_) | Err(WorkspaceError::Late(..))) {
                         waited?;
                     }
                     self.force(workspace).await?;
                 }
-                Holder::Gone => self.force(workspace).await?,
+                Life::Gone => self.force(workspace).await?,
             }
             let freed = until("detach", DETACHED, || self.detached(workspace)).await;
-            found = match (freed, holder) {
-                (Err(WorkspaceError::Late(..)), Holder::Alive) => {
+            found = match (freed, life) {
+                (Err(WorkspaceError::Late(..)), Life::Alive) => {
                     return Err(in_use(&found, instance));
                 }
                 (other, _) => other?,
@@ -74,7 +62,7 @@ impl Ebs {
         let Some((instance, _)) = self.there(workspace).await?.attached else {
             return Ok(());
         };
-        if !matches!(self.holder(&instance).await?, Holder::Gone | Holder::Ending) {
+        if !matches!(self.ec2.life(&instance).await?, Life::Gone | Life::Ending) {
             return Err(in_use(&self.there(workspace).await?, instance));
         }
         let call = self
@@ -93,27 +81,6 @@ impl Ebs {
             Err(e) if e.code == "IncorrectState" => Ok(()),
             other => other.map_err(Into::into),
         }
-    }
-
-    async fn holder(&self, instance: &str) -> Result<Holder, AwsError> {
-        // A filter, since an id that is no more would be an error.
-        let call = self.calls().ec2.describe_instances();
-        let call = call.filters(filter("instance-id", &[instance]));
-        let told = insist(|| async {
-            let returned = call.clone().send().await;
-            self.calls().told("ec2:DescribeInstances", returned).await
-        });
-        let answer = match told.await {
-            Err(e) if e.class == AwsClass::Missing => return Ok(Holder::Gone),
-            other => other?,
-        };
-        let mut found = answer.reservations().iter().flat_map(|r| r.instances());
-        let state = found.find_map(|i| i.state().and_then(|s| s.name()));
-        Ok(match state {
-            None | Some(InstanceStateName::Terminated) => Holder::Gone,
-            Some(InstanceStateName::ShuttingDown) => Holder::Ending,
-            Some(_) => Holder::Alive,
-        })
     }
 }
 
