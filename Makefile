@@ -8,7 +8,7 @@ MINUTES ?= 30
 FUZZ_SECONDS ?= 60
 MACHINES ?= box
 
-.PHONY: check setup test lab lint doc bench bench-ec2 bench-repository soak fuzz man states record-states dist first-contact clean
+.PHONY: check setup test lab lint doc bench bench-ec2 bench-repository bench-typing soak fuzz man states record-states dist first-contact clean
 
 # All that must hold before a commit.
 check:
@@ -43,6 +43,10 @@ bench-ec2: setup
 # A repository of 500 MB beside rsync, the first time and with one file changed. Writes its part.
 bench-repository: setup
 	cargo bench --bench peers -- --write repository
+
+# Typing over a line of 150 ms, beside ssh and mosh: when keys show, and which guesses are wrong. Writes its part.
+bench-typing: setup
+	cargo bench --bench peers -- --write typing
 
 # The link cut $(CUTS) times over a real sshd (half an hour), then the lab: every call failing in each way, sessions
 # that come and go, each layer of the TTL in VMs. Its loops take $(MINUTES) minutes each; figures on the last lines.

@@ -1,7 +1,7 @@
 //! `cargo bench --bench peers -- [--write] [FILTER…]`: `remote` beside what people use today, all in one run,
 //! through a real PTY and a real sshd on loopback; with the word `ec2`, what it adds on rented machines, in the
-//! lab instead; with `repository`, a large repository's way. `--write` puts the result into docs/PERFORMANCE.md, each
-//! of the three into its part. A peer that is not installed is named as missing; nothing is taken from an earlier run.
+//! lab instead; with `repository`, a large repository's way; with `typing`, what a person who types sees over a slow line.
+//! `--write` puts the result into docs/PERFORMANCE.md, each of the four into its part. A peer that is not installed is named as missing; nothing is taken from an earlier run.
 
 // Tables print themselves and their header is one line: these lints are for other code.
 #![allow(clippy::print_stdout)]
@@ -24,8 +24,10 @@ mod flood;
 mod interrupt;
 mod lab;
 mod memory;
+mod relay;
 mod report;
 mod repository;
+mod typing;
 
 use std::time::Instant;
 
@@ -77,6 +79,14 @@ fn main() {
         return;
     }
     let lab = Lab::new();
+    if filters == ["typing"] {
+        let sections = shown("typing", || typing::measure(&lab));
+        lab.end();
+        if write {
+            report::write("typing", "`make bench-typing`", &load, &sections);
+        }
+        return;
+    }
     let mut sections = Vec::new();
     for (name, measure) in MEASURES {
         if wanted(name) {

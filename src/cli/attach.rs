@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::ValueEnum;
 use clap_complete::engine::ArgValueCandidates;
 
 use super::auto_pull::Auto;
@@ -13,7 +14,7 @@ use super::notices::Attended;
 use super::target::{Target, person};
 use super::terminal::{self, LocalConsole};
 use super::{Ctx, complete, resume, span};
-use crate::client::attach::{self, DetachKey, Ending, HostDial, Options, Parts, Report};
+use crate::client::attach::{self, DetachKey, Ending, HostDial, Options, Parts, Predict, Report};
 use crate::client::{HostConn, Known, Registry, who};
 use crate::error::{Context, Error, Result};
 use crate::model::{
@@ -53,8 +54,32 @@ pub struct Args {
     /// No earlier output
     #[arg(long, conflicts_with = "scrollback")]
     no_scrollback: bool,
+    /// When what you type is shown before the host has answered, underlined until it has [default: `predict` of the
+    /// configuration, adaptive]
+    #[arg(long, value_enum, value_name = "WHEN")]
+    predict: Option<PredictArg>,
     #[command(flatten)]
     lend: LendArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PredictArg {
+    /// However near the host is
+    Always,
+    /// Where the round trip is over 60 ms, or an answer takes 250 ms
+    Adaptive,
+    /// Only what the host sends is shown
+    Never,
+}
+
+impl From<PredictArg> for Predict {
+    fn from(when: PredictArg) -> Self {
+        match when {
+            PredictArg::Always => Self::Always,
+            PredictArg::Adaptive => Self::Adaptive,
+            PredictArg::Never => Self::Never,
+        }
+    }
 }
 
 /// How to attach.
@@ -64,6 +89,7 @@ pub struct How {
     pub detach_key: Option<DetachKey>,
     /// Lines above the first screen.
     pub scrollback: u32,
+    pub predict: Predict,
     /// The agent was started for this.
     pub began: bool,
 }
@@ -76,7 +102,10 @@ impl How {
             Error::config(format!("`detach_key` of the configuration: {why}"))
                 .hint("run `remote config show` to see where it comes from")
         })?;
+        // What is none of the words was refused when the configuration was read.
+        let predict = ctx.config.text("predict");
         Ok(Self {
+            predict: predict.and_then(|p| p.parse().ok()).unwrap_or_default(),
             read_only: false,
             detach_key: key,
             scrollback: ctx.config.scrollback(),
@@ -108,12 +137,15 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
         None if args.no_scrollback => how.scrollback = 0,
         None => {}
     }
+    if let Some(when) = args.predict {
+        how.predict = when.into();
+    }
     let mut auto = Auto::begin(ctx, &known);
     let mut code = join(ctx, &known, agent, how, dial, args.lend, &mut auto).await;
     let registry = Registry::open(&ctx.paths)?;
     while let Some(known) = resume::taken_away(ctx, &registry, &known.id).await? {
         auto = Auto::begin(ctx, &known);
-        code = attach_to(ctx, &known, agent, None, &mut auto, args.lend).await;
+        code = attach_to(ctx, &known, agent, None, &mut auto, args.lend, args.predict).await;
     }
     if let Some(auto) = auto.filter(|_| code.is_ok()) {
         auto.finish().await;
@@ -133,11 +165,13 @@ pub async fn attach_to(
     host: Option<HostConn>,
     auto: &mut Option<Auto>,
     lend: LendArgs,
+    predict: Option<PredictArg>,
 ) -> Result<ExitCode> {
     let registry = Registry::open(&ctx.paths)?;
     let dial = HostDial::open(registry, known.clone(), person(ctx), host).await?;
     let mut how = How::configured(ctx)?;
     how.began = true;
+    how.predict = predict.map_or(how.predict, Predict::from);
     join(ctx, known, agent, how, dial, lend, auto).await
 }
 
@@ -170,6 +204,7 @@ async fn join(
         detach_key: how.detach_key,
         keyboard: console.has_keyboard(),
         display,
+        predict: how.predict,
     };
     let (outside_too, outside) = terminal::outside()?;
     let dial = Arc::new(dial);
@@ -213,6 +248,8 @@ fn write_stats(report: &Report) {
             "resumed_bytes": s.by_bytes,
             "resumed_repaint": s.by_repaint,
             "gaps": s.gaps,
+            "guesses_shown": report.guessed.shown,
+            "guesses_wrong": report.guessed.wrong,
         });
         let _ = std::fs::write(file, stats.to_string());
     }

@@ -27,7 +27,7 @@ use std::time::Duration;
 use clap::{ArgAction, ValueEnum};
 use clap_complete::engine::ArgValueCandidates;
 
-use super::attach::How;
+use super::attach::{How, PredictArg};
 use super::auto_pull::Auto;
 use super::lend::LendArgs;
 use super::target::{person, time};
@@ -145,6 +145,10 @@ pub struct Args {
     secrets: secrets::SecretArgs,
     #[command(flatten)]
     machine: machine::MachineArgs,
+    /// Where it is attached to: when what you type is shown before the host has answered [default: `predict` of the
+    /// configuration, adaptive]
+    #[arg(long, value_enum, value_name = "WHEN")]
+    predict: Option<PredictArg>,
     /// Print the session, and with it the outcome unless detached, as JSON instead of the output
     #[arg(long)]
     json: bool,
@@ -212,7 +216,16 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
             true => Auto::begin(ctx, &following.known),
             false => None,
         };
-        let shown = output::show(ctx, following, &agents, args.json, args.lend, &mut auto).await;
+        let shown = output::show(
+            ctx,
+            following,
+            &agents,
+            args.json,
+            args.lend,
+            args.predict,
+            &mut auto,
+        )
+        .await;
         // It goes on elsewhere: what it made so far is there too.
         if let Some(known) = resume::taken_away(ctx, &registry, &id).await? {
             following = Following {

@@ -12,6 +12,7 @@ mod mirror;
 mod modes;
 mod outlet;
 mod over_ssh;
+mod predict;
 
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ pub use dial::{BoxFuture, Dial, DialError};
 pub use facts::{Facts, STATES_QUESTION};
 pub use modes::RESET_ALL;
 pub use over_ssh::HostDial;
+pub use predict::{Guessed, Predict};
 
 use super::link::Stats;
 use crate::model::{AgentStatus, Size, Terminal};
@@ -50,6 +52,8 @@ pub struct Options {
     pub keyboard: bool,
     /// Output goes to a terminal: banners, questions to it, and the reset of its modes make sense.
     pub display: bool,
+    /// When what is typed is shown before the host has answered.
+    pub predict: Predict,
 }
 
 /// What happens to the terminal from outside.
@@ -110,6 +114,7 @@ pub struct Report {
     /// The agent as it was when we last attached to it.
     pub agent: Option<AgentStatus>,
     pub stats: Stats,
+    pub guessed: Guessed,
     /// Typed bytes that never reached the agent.
     pub undelivered: usize,
     /// Lines for the person that came while the screen was the agent's.

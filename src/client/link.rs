@@ -20,12 +20,12 @@ use std::time::Duration;
 
 use backoff::Backoff;
 use credit::Credit;
-use heart::{Clock, Heart};
+use heart::{Clock, Heart, RoundTrip};
 use input::Input;
 use output::Output;
 
 pub use backoff::Retry;
-pub use types::{Config, Effect, Event, Failure, Now, Reason, Stats};
+pub use types::{Config, Effect, Event, Failure, InputState, Now, Reason, Stats};
 
 use crate::proto::{Attach, ToHost, View};
 
@@ -71,6 +71,9 @@ pub struct Link {
     state: State,
     clock: Clock,
     heart: Heart,
+    trip: RoundTrip,
+    /// The host says when what was typed is answered.
+    echoes: bool,
     input: Input,
     output: Output,
     credit: Credit,
@@ -93,6 +96,8 @@ impl Link {
             state: State::New,
             clock: Clock::default(),
             heart: Heart::new(Duration::ZERO),
+            trip: RoundTrip::default(),
+            echoes: false,
             input: Input::new(),
             output: Output::new(),
             credit: Credit::new(),
@@ -211,6 +216,17 @@ impl Link {
         self.output.waiting()
     }
 
+    /// Which input the host has applied and answered, and the newest that was typed; `None` where the host does not
+    /// say what is answered, or was not asked to.
+    pub fn typed(&self) -> Option<InputState> {
+        self.echoes.then(|| self.input.state())
+    }
+
+    /// The smoothed round trip, once there is one.
+    pub fn round_trip(&self) -> Option<Duration> {
+        self.trip.smoothed()
+    }
+
     pub fn stats(&self) -> Stats {
         self.stats
     }
@@ -259,6 +275,7 @@ impl Link {
                 0
             },
             window: self.credit.window(),
+            echoes: self.config.echoes,
         };
         let hello = self.config.hello.clone();
         self.send(ToHost::Hello(hello), now, out);

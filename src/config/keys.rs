@@ -22,6 +22,7 @@ pub struct Key {
 const PROVIDERS: &[&str] = &["local", "ssh", "ec2"];
 const SWITCH: &[&str] = &["yes", "no"];
 const FORWARD: &[&str] = &["no", "ask", "yes"];
+const PREDICT: &[&str] = &["always", "adaptive", "never"];
 const MODES: &[&str] = &["autonomous", "careful"];
 
 const fn key(name: &'static str, shape: Shape, env: &'static str, help: &'static str) -> Key {
@@ -220,6 +221,13 @@ pub const KEYS: &[Key] = &[
         "REMOTE_DETACH_KEY",
         "A further key that leaves an attached session, by its tmux name: C-]",
     ),
+    key(
+        "predict",
+        Shape::Choice(PREDICT),
+        "REMOTE_PREDICT",
+        "Whether keys are shown before an attached host has answered: adaptive is where it is far or slow",
+    )
+    .default("adaptive"),
     key(
         "scrollback",
         Shape::Count(1_000_000),

@@ -14,6 +14,7 @@ pub mod keys;
 mod leave;
 #[cfg(test)]
 mod others_tests;
+mod overlay;
 mod paint;
 mod plain;
 pub mod psp;
@@ -37,6 +38,7 @@ mod tail;
 pub use answer::answer;
 pub use drawn::Drawn;
 pub use history::{History, HistoryError, HistoryLimits};
+pub use overlay::{Glyph, Overlay};
 pub use plain::Plain;
 pub use pty::{
     Pty, PtyError, SpawnRequest, adopt_descriptor, close_inherited, ignore_broken_pipes, reap,

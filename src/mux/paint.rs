@@ -321,6 +321,17 @@ impl<'a> Painter<'a> {
         }
     }
 
+    /// One narrow cell, over whatever stands there; a blank one is erased.
+    pub fn put(&mut self, y: usize, x: usize, cell: &Cell) {
+        self.move_to(y, x);
+        self.pen(cell);
+        if is_blank(cell) {
+            return self.bytes(b"\x1b[X");
+        }
+        self.glyph(cell, 1);
+        self.at = (!is_doubtful(cell)).then_some((y, x + 1));
+    }
+
     fn cells(&mut self, row: &[Cell], y: usize, end: usize, carried: bool, to_edge: bool) {
         let mut x = 0;
         while let Some(cell) = row.get(x).filter(|_| x < end) {

@@ -43,6 +43,18 @@ pub(super) const MODES: [(TermMode, &str); 10] = [
     (TermMode::LINE_FEED_NEW_LINE, "20"),
 ];
 
+/// From a terminal that shows these cells, with its pen and charsets at their defaults: the cursor, its pen, and what
+/// REP repeats.
+pub(super) fn cursor(core: &Core, cols: usize, out: &mut Vec<u8>) {
+    repeatable(core, cols, out);
+    let now = SavedExtra {
+        origin: core.has(TermMode::ORIGIN),
+        active: core.rec.active,
+    };
+    let grid = core.grid();
+    place(&grid.cursor, Some(grid), now, core.rec.region.0, cols, out);
+}
+
 /// Bytes that make any terminal's screen this one. `cols` is the real width.
 pub(super) fn repaint(core: &Core, cols: usize, graphics: bool) -> Vec<u8> {
     let rec = &core.rec;

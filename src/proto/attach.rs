@@ -78,6 +78,9 @@ pub struct Attach {
     pub scrollback: u32,
     /// Output bytes that may be in flight.
     pub window: u32,
+    /// Echo-acks are wanted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub echoes: bool,
 }
 
 /// Where a client that comes back was.

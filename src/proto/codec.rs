@@ -37,6 +37,7 @@ pub enum ToClient {
     },
     Attached(Box<Attached>),
     InputAck(u64),
+    EchoAck(u64),
     Output {
         from: u64,
         to: u64,
@@ -71,6 +72,7 @@ mod kind {
     pub const DETACH: u8 = 18;
     pub const TERMINAL: u8 = 19;
     pub const REPAINT: u8 = 20;
+    pub const ECHO_ACK: u8 = 21;
 }
 
 /// A direction's messages, to and from frames.
@@ -185,6 +187,7 @@ impl Message for ToClient {
             }
             Self::Attached(m) => json(out, kind::ATTACHED, m),
             Self::InputAck(n) => encode(out, kind::INPUT_ACK, &[&n.to_be_bytes()]),
+            Self::EchoAck(n) => encode(out, kind::ECHO_ACK, &[&n.to_be_bytes()]),
             Self::Output {
                 from,
                 to,
@@ -222,6 +225,7 @@ impl Message for ToClient {
             }
             kind::ATTACHED => Self::Attached(parse(&frame, "attached")?),
             kind::INPUT_ACK => Self::InputAck(number(&frame, "input-ack")?),
+            kind::ECHO_ACK => Self::EchoAck(number(&frame, "echo-ack")?),
             kind::OUTPUT => {
                 let mut body = need(&frame, "output", 17)?;
                 let (from, to, form) = (body.get_u64(), body.get_u64(), body.get_u8());

@@ -114,6 +114,7 @@ fn attach() -> Attach {
         }),
         scrollback: 100,
         window: 65536,
+        echoes: false,
     }
 }
 

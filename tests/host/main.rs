@@ -13,6 +13,7 @@ mod hooks;
 mod lend;
 mod notices;
 mod outer;
+mod predict;
 mod promise;
 mod real;
 mod repo;
@@ -44,6 +45,7 @@ fn every_file_is_a_module() {
             "lend",
             "notices",
             "outer",
+            "predict",
             "promise",
             "real",
             "repo",

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use tokio::sync::mpsc;
 
 use super::Ctx;
+use crate::cli::attach::PredictArg;
 use crate::cli::auto_pull::Auto;
 use crate::cli::lend::LendArgs;
 use crate::cli::notices::Followed;
@@ -38,6 +39,7 @@ pub async fn show(
     agents: &[u32],
     json: bool,
     lend: LendArgs,
+    predict: Option<PredictArg>,
     auto: &mut Option<Auto>,
 ) -> Result<ExitCode> {
     let ui = ctx.ui;
@@ -57,6 +59,7 @@ pub async fn show(
             following.hosts.open(&following.known.id).await,
             auto,
             lend,
+            predict,
         )
         .await
         {

@@ -1,6 +1,7 @@
 //! The loop: a key goes out as it comes, output goes to the terminal as it takes it, and in between the
 //! link decides. One task does all of it, so that nothing waits for another.
 
+mod guess;
 mod paint;
 mod typing;
 mod waits;
@@ -20,10 +21,12 @@ use super::escape::Escapes;
 use super::facts::Facts;
 use super::mirror::Mirror;
 use super::outlet::{Kind, Outlet};
+use super::predict::Predictor;
 use super::{Console, Ending, Options, Outside, Parts, Report};
 use crate::client::control::ByteStream;
 use crate::client::link::{Config, Effect, Event, Failure, Link, Now, Reason};
 use crate::model::{AgentStatus, now_ms};
+use crate::mux::Overlay;
 use crate::proto::{AttachmentId, Form, Receiver, Sender, ToClient, ToHost, halves, hello};
 
 type Stream = Box<dyn ByteStream>;
@@ -60,6 +63,9 @@ pub(super) struct Engine {
     outlet: Outlet,
     mirror: Mirror,
     banner: Banner,
+    predictor: Predictor,
+    /// What of the predictor's is on the terminal, or about to be.
+    guessed: Overlay,
     escapes: Escapes,
     facts: Option<Facts>,
     facts_until: Duration,
@@ -97,6 +103,7 @@ impl Engine {
             read_only: options.read_only,
             scrollback: options.scrollback,
             terminal: options.terminal.clone(),
+            echoes: Self::may_guess(&options),
         };
         Ok(Self {
             link: Link::new(config, seed),
@@ -112,6 +119,8 @@ impl Engine {
             outlet: Outlet::default(),
             mirror: Mirror::new(options.size),
             banner: Banner::new(options.read_only.then_some(READ_ONLY)),
+            predictor: Predictor::new(options.predict),
+            guessed: Overlay::default(),
             escapes: Escapes::new(options.detach_key.as_ref()),
             facts: None,
             facts_until: Duration::ZERO,
@@ -227,6 +236,7 @@ impl Engine {
             }
             Effect::HideBanner => self.banner.trouble = None,
             Effect::Confirm { text, age } => {
+                self.predictor.forget();
                 let (text, age) = (readable(&text, 24), short(age));
                 self.banner.question = Some(format!(
                     "remote: send `{text}`, typed {age} ago and not delivered? (y/n)"
@@ -343,6 +353,7 @@ impl Engine {
             ending,
             agent: self.agent,
             stats: self.link.stats(),
+            guessed: self.predictor.counts(),
             undelivered: self.link.undelivered(),
             notices: self.notices,
         }

@@ -1,5 +1,7 @@
 //! The engine between a small host and a terminal of bytes: both are the test's own.
 
+mod guess;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -62,6 +64,10 @@ struct Lab {
 
 impl Lab {
     fn new() -> Self {
+        Self::predicting(Predict::Never)
+    }
+
+    fn predicting(predict: Predict) -> Self {
         let (dialed, dials) = mpsc::unbounded_channel();
         let (keys, input) = duplex(4096);
         let (terminal, output) = duplex(64 * 1024);
@@ -78,6 +84,7 @@ impl Lab {
             detach_key: None,
             keyboard: true,
             display: true,
+            predict,
         };
         let parts = Parts {
             dial: Arc::new(TestDial(dialed)),

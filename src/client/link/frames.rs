@@ -5,6 +5,9 @@ use super::types::{Effect, Now, Reason};
 use super::{Link, State};
 use crate::proto::{Attached, Outcome, PROTOCOL, Resumed, ToClient, ToHost};
 
+/// The minor version whose hosts say what is answered.
+const ECHOES_SINCE: u16 = 3;
+
 impl Link {
     pub(super) fn frame(&mut self, frame: ToClient, now: Now, out: &mut Vec<Effect>) {
         if !matches!(
@@ -20,6 +23,7 @@ impl Link {
                     *greeted = true;
                     self.credit.round_trip(now.mono.saturating_sub(*since));
                 }
+                self.echoes = self.config.echoes && peer.protocol.minor >= ECHOES_SINCE;
                 if peer.protocol.major != PROTOCOL.major {
                     let message = format!(
                         "the session's host speaks protocol {} ({}), this is {PROTOCOL}",
@@ -70,13 +74,16 @@ impl Link {
             ToClient::InputAck(number) => {
                 if let Some(trip) = self.input.acked(number, now) {
                     self.credit.round_trip(trip);
+                    self.trip.measured(trip);
                 }
                 self.send_input(now, out);
             }
+            ToClient::EchoAck(number) => self.input.echoed(number),
             ToClient::Ping(nonce) => self.send(ToHost::Pong(nonce), now, out),
             ToClient::Pong(nonce) => {
                 if let Some(trip) = self.heart.pong(nonce, now.mono) {
                     self.credit.round_trip(trip);
+                    self.trip.measured(trip);
                 }
             }
             ToClient::View(view) => self.output.set_view(view),

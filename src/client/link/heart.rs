@@ -116,6 +116,20 @@ impl Heart {
     }
 }
 
+/// The round trip over all that measures it, each of the newest counting an eighth, as TCP smooths it.
+#[derive(Debug, Default)]
+pub(super) struct RoundTrip(Option<Duration>);
+
+impl RoundTrip {
+    pub(super) fn measured(&mut self, trip: Duration) {
+        self.0 = Some(self.0.map_or(trip, |old| old * 7 / 8 + trip / 8));
+    }
+
+    pub(super) fn smoothed(&self) -> Option<Duration> {
+        self.0
+    }
+}
+
 /// Sees that the machine slept or the process was stopped, from the clocks that events carry.
 #[derive(Debug, Default)]
 pub(super) struct Clock {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::Now;
+use super::{InputState, Now};
 use crate::model::Millis;
 
 /// The most bytes one input frame carries.
@@ -31,6 +31,8 @@ struct Item {
 pub(super) struct Input {
     items: VecDeque<Item>,
     next: u64,
+    applied: u64,
+    echoed: u64,
     kept: usize,
     in_flight: usize,
 }
@@ -40,6 +42,8 @@ impl Input {
         Self {
             items: VecDeque::new(),
             next: 1,
+            applied: 0,
+            echoed: 0,
             kept: 0,
             in_flight: 0,
         }
@@ -78,6 +82,7 @@ impl Input {
 
     /// The host has applied `number` and all before it; the round trip, where that can be told.
     pub(super) fn acked(&mut self, number: u64, now: Now) -> Option<Duration> {
+        self.applied = self.applied.max(number);
         let mut trip = None;
         while self.items.front().is_some_and(|i| i.number <= number) {
             let Some(item) = self.items.pop_front() else {
@@ -90,6 +95,20 @@ impl Input {
             }
         }
         trip
+    }
+
+    /// What `number` and all before it were answered with has arrived.
+    pub(super) fn echoed(&mut self, number: u64) {
+        self.applied = self.applied.max(number);
+        self.echoed = self.echoed.max(number);
+    }
+
+    pub(super) fn state(&self) -> InputState {
+        InputState {
+            last: self.next.saturating_sub(1),
+            applied: self.applied,
+            echoed: self.echoed,
+        }
     }
 
     /// A new stream begins, on which the host says `applied`: the rest is to be sent again.

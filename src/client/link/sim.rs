@@ -124,6 +124,7 @@ impl World {
             read_only: false,
             scrollback: 0,
             terminal: crate::model::Terminal::default(),
+            echoes: false,
         };
         let mut world = Self {
             at: S,

@@ -100,6 +100,7 @@ fn new_link() -> Link {
         read_only: false,
         scrollback: 1000,
         terminal: Terminal::default(),
+        echoes: false,
     };
     Link::new(config, 1)
 }

@@ -26,6 +26,19 @@ pub struct Config {
     /// Lines wanted above the first screen.
     pub scrollback: u32,
     pub terminal: Terminal,
+    /// The host is to say when what was typed is answered.
+    pub echoes: bool,
+}
+
+/// How far input has got, by its numbers; 0 for none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InputState {
+    /// The newest that was typed.
+    pub last: u64,
+    /// The program was given this and all before it.
+    pub applied: u64,
+    /// What it answered to this and all before it has arrived.
+    pub echoed: u64,
 }
 
 /// Why a dial failed, and whether to go on.

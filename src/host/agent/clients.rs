@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 
 use super::super::attachment::Attachment;
 use super::Passed;
+use super::echoes::Echoes;
 use crate::model::{AttachedClient, Millis, Size, Terminal};
 use crate::mux::Drawn;
 use crate::proto::{AttachmentId, Conn, FrameError, Notice, ToClient, ToHost};
@@ -40,6 +41,8 @@ pub struct Client {
     pub drawn: Option<Drawn>,
     /// An acknowledgement of input is owed since then.
     pub ack: Option<Duration>,
+    /// Which input is answered, where it wants to know.
+    pub echoes: Option<Echoes>,
     /// What its terminal was told of the agent's state.
     pub told: Option<Arc<Passed>>,
     /// Input by its number that the program has no room for yet, and its bytes in all.
@@ -65,6 +68,7 @@ impl Client {
             conn: None,
             drawn: None,
             ack: None,
+            echoes: None,
             told: None,
             waiting: VecDeque::new(),
             waiting_bytes: 0,
@@ -150,6 +154,7 @@ impl Client {
         self.conn = Some(conn);
         self.gone = Some(gone);
         self.ack = None;
+        self.echoes = None;
         self.drawn = None;
         self.told = None;
     }

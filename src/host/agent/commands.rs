@@ -6,6 +6,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::clients::Stream;
+use super::echoes::Echoes;
 use super::{Agent, Command, start, warning};
 use crate::host::state;
 use crate::model::{AgentStatus, now_ms};
@@ -128,6 +129,12 @@ impl Agent {
             },
             resumed,
         };
+        if attach.echoes {
+            // What an earlier stream brought may not be answered either.
+            let mut echoes = Echoes::default();
+            echoes.given(attached.input, now);
+            client.echoes = Some(echoes);
+        }
         client.queue(&ToClient::Attached(Box::new(attached)));
         self.news = true;
     }

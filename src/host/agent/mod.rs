@@ -5,6 +5,7 @@ mod clients;
 mod commands;
 #[cfg(test)]
 mod corpus;
+mod echoes;
 mod handover;
 mod kept;
 mod output;

@@ -119,6 +119,16 @@ impl Agent {
                     at_least(&mut wake, due);
                 }
             }
+            if let Some(echoes) = &mut client.echoes {
+                let sent = client.attachment.sent();
+                let answered = echoes.answered(scene.end, sent, now);
+                if let Some(at) = echoes.next() {
+                    at_least(&mut wake, at);
+                }
+                if let Some(number) = answered {
+                    client.queue(&ToClient::EchoAck(number));
+                }
+            }
         }
         for index in dead {
             tracing::info!("agent {}: a client fell silent", self.spec.number);
@@ -183,6 +193,9 @@ impl Agent {
         };
         let apply = client.attachment.take_input(number, scene, now);
         client.ack.get_or_insert(now);
+        if let Some(echoes) = &mut client.echoes {
+            echoes.given(number, now);
+        }
         if !apply {
             return;
         }

@@ -334,6 +334,12 @@ impl Attachment {
         })
     }
 
+    /// How much of the agent's output it was sent, while it was sent that in full.
+    pub fn sent(&self) -> Option<u64> {
+        let s = self.stream.as_ref()?;
+        (s.outbox.is_empty() && !s.paint).then_some(s.at)
+    }
+
     /// It was told that the agent is over.
     pub fn told_over(&mut self) {
         if let Some(s) = &mut self.stream {

@@ -19,6 +19,7 @@ fn attach(resume: Option<Resume>, size: Size, window: u32) -> Attach {
         resume,
         scrollback: 0,
         window,
+        echoes: false,
     }
 }
 

@@ -24,6 +24,48 @@ async fn what_is_typed_comes_back_and_each_number_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answered_key_is_told_of_after_its_echo_to_who_asked() {
+    let session = Session::start(vec![agent(1, &["cat"])], Ends::default()).await;
+    let wanted = Attach {
+        echoes: true,
+        ..attach(1, 1, SIZE, None)
+    };
+    let mut c = session.attach(wanted.clone()).await;
+    let mut other = session.attach(attach(1, 2, SIZE, None)).await;
+    c.type_in(1, b"hello").await;
+    c.until("the answer to 1", |c| c.echoed.is_some_and(|(n, _)| n == 1))
+        .await;
+    assert_eq!(c.echoed, Some((1, 5)));
+    // Nothing is echoed, which is known all the same.
+    c.type_in(2, b"\x16").await;
+    c.type_in(3, b"\x16").await;
+    c.until("the answer to 3", |c| c.echoed.is_some_and(|(n, _)| n == 3))
+        .await;
+    // Who comes back learns it of what went before.
+    let resume = c.resume();
+    drop(c);
+    let wanted = Attach {
+        resume: Some(resume),
+        ..wanted
+    };
+    let mut c = session.attach(wanted).await;
+    c.until("the answer to 3 again", |c| {
+        c.echoed.is_some_and(|(n, _)| n == 3)
+    })
+    .await;
+    other.type_in(1, b"x").await;
+    other
+        .until("the acknowledgement", |c| {
+            c.acked == 1 && c.bytes.ends_with(b"x")
+        })
+        .await;
+    other.send(ToHost::Ping(7)).await;
+    other.until("an answer", |c| c.ponged == 7).await;
+    assert_eq!(other.echoed, None);
+    session.terminate().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_short_absence_is_mended_by_bytes_and_a_long_one_by_a_repaint() {
     let script = "n=0; while read x; do n=$((n+1)); echo got $n $x; \
                   [ $x = flood ] && head -c 600000 /dev/zero | tr '\\0' z && echo; done";

@@ -193,6 +193,7 @@ impl Session {
             frames: Vec::new(),
             consumed: 0,
             acked: 0,
+            echoed: None,
             ended: None,
             notices: Vec::new(),
             ponged: 0,
@@ -220,6 +221,7 @@ pub fn attach(agent: u32, id: u8, size: Size, resume: Option<Resume>) -> Attach 
         resume,
         scrollback: 0,
         window: 256 * 1024,
+        echoes: false,
     }
 }
 
@@ -234,6 +236,8 @@ pub struct Client {
     pub frames: Vec<(Form, u64, u64)>,
     pub consumed: u64,
     pub acked: u64,
+    /// The last echo-ack, and how many raw bytes had come before it.
+    pub echoed: Option<(u64, usize)>,
     pub ended: Option<crate::proto::AgentEnded>,
     pub notices: Vec<String>,
     /// The last ping that was answered.
@@ -287,6 +291,7 @@ impl Client {
                 }
             }
             ToClient::InputAck(number) => self.acked = number,
+            ToClient::EchoAck(number) => self.echoed = Some((number, self.bytes.len())),
             ToClient::View(view) => self.screen.resize(view.size),
             ToClient::Ended(ended) => self.ended = Some(ended),
             ToClient::Pong(nonce) => self.ponged = nonce,

@@ -164,11 +164,18 @@ fn events() -> Vec<(u16, &'static str, Event)> {
 
 pub(super) fn to_host(minor: u16) -> Vec<(String, ToHost)> {
     let known = (40..).zip(ops()).filter(|(_, (since, ..))| *since <= minor);
-    known
-        .map(|(id, (_, name, op))| {
-            let request = ToHost::Request(Request { id, op });
-            (format!("request-{name}"), request)
-        })
+    let requests = known.map(|(id, (_, name, op))| {
+        let request = ToHost::Request(Request { id, op });
+        (format!("request-{name}"), request)
+    });
+    let echoes = Attach {
+        echoes: true,
+        ..attach()
+    };
+    let frames = [(3, "attach-echoes", ToHost::Attach(echoes))];
+    let frames = frames.into_iter().filter(|(since, ..)| *since <= minor);
+    requests
+        .chain(frames.map(|(_, name, frame)| (name.to_owned(), frame)))
         .collect()
 }
 
@@ -182,5 +189,8 @@ pub(super) fn to_client(minor: u16) -> Vec<(String, ToClient)> {
     });
     let events = events().into_iter().filter(|(since, ..)| *since <= minor);
     let events = events.map(|(_, name, event)| (format!("event-{name}"), ToClient::Event(event)));
-    replies.chain(events).collect()
+    let frames = [(3, "echo-ack", ToClient::EchoAck(9))];
+    let frames = frames.into_iter().filter(|(since, ..)| *since <= minor);
+    let frames = frames.map(|(_, name, frame)| (name.to_owned(), frame));
+    replies.chain(events).chain(frames).collect()
 }

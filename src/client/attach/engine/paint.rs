@@ -19,7 +19,7 @@ const QUIET: Duration = Duration::from_millis(100);
 /// Then the mirror may be taught what it missed.
 const REST: Duration = Duration::from_millis(400);
 /// The emulator is fed so much at once, so that a key never waits for long.
-const PORTION: usize = 128 * 1024;
+pub(super) const PORTION: usize = 128 * 1024;
 
 impl Engine {
     /// All that is due between two events.
@@ -31,8 +31,10 @@ impl Engine {
         if !self.options.display || self.suspended {
             return;
         }
+        self.take_off_guesses();
         self.take_off_banner(now);
         if !self.told.is_empty() && self.can_draw() {
+            self.withdraw_guesses();
             let told = std::mem::take(&mut self.told);
             self.outlet.push(Kind::Own, told.into());
         }
@@ -44,6 +46,7 @@ impl Engine {
         {
             self.mirror.catch_up(PORTION);
         }
+        self.show_guesses(now);
         if self.wants_lesson() && now >= self.last_write + REST {
             self.lesson = Lesson::Asked;
             self.event(Event::Repaint);
@@ -63,6 +66,7 @@ impl Engine {
             quiet,
             lesson,
             self.banner.expires(),
+            self.guesses_due(),
             self.facts_due(),
             self.flush_due(),
         ];
@@ -94,7 +98,7 @@ impl Engine {
         }
     }
 
-    fn can_draw(&self) -> bool {
+    pub(super) fn can_draw(&self) -> bool {
         self.primed
             && self.options.display
             && !self.suspended
@@ -107,6 +111,7 @@ impl Engine {
         if !due || !self.can_draw() || self.banner.wanted(now).is_none() {
             return;
         }
+        self.withdraw_guesses();
         let cursor = self.mirror.screen().map(|s| s.cursor());
         let size = self.mirror.size();
         let bytes = self.banner.draw(now, size, cursor);
@@ -163,6 +168,7 @@ impl Engine {
     /// The whole screen again, as we know it; by the host's word where we do not.
     pub(super) fn show_again(&mut self) {
         self.banner.erased();
+        self.predictor.forget();
         match self.restoring() {
             Some(bytes) => self.outlet.push_front(bytes),
             None => {
@@ -221,7 +227,7 @@ impl Engine {
         if !self.options.display || !self.primed || self.suspended {
             return Bytes::new();
         }
-        let mut bytes = Vec::new();
+        let mut bytes = self.without_guesses();
         if self.banner.is_drawn()
             && let Some(restoring) = self.restoring()
         {

@@ -11,6 +11,7 @@ use super::super::outlet::Kind;
 use super::super::{Ending, Outside};
 use super::{Engine, Lesson};
 use crate::client::link::Event;
+use crate::mux::Overlay;
 
 /// How long answers of the terminal are waited for.
 const FACTS: Duration = Duration::from_millis(1500);
@@ -113,7 +114,8 @@ impl Engine {
             return;
         }
         if self.banner.question.is_none() {
-            return self.event(Event::Input(Bytes::copy_from_slice(bytes)));
+            self.event(Event::Input(Bytes::copy_from_slice(bytes)));
+            return self.guess(bytes);
         }
         let mut rest = bytes;
         while let Some(token) = next(rest) {
@@ -156,6 +158,9 @@ impl Engine {
                     self.options.size = size;
                     self.mirror.resize(size);
                     self.banner.erased();
+                    // The terminal has laid it all out anew, guesses too; a repaint follows.
+                    self.predictor.forget();
+                    self.guessed = Overlay::default();
                     self.event(Event::Resize(size));
                 }
                 if self.options.terminal.pixels != pixels {
