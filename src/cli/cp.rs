@@ -7,9 +7,10 @@ use super::Ctx;
 use super::target::{Target, person};
 use crate::client::connect::connect_bulk;
 use crate::client::copy::{Side, download, there, upload};
+use crate::client::reach::Hosts;
 use crate::error::{Error, Result};
 use crate::model::AgentRef;
-use crate::ssh::Connection;
+use crate::ssh::{Connection, Flow};
 
 /// Copy files to and from a session's machine
 ///
@@ -87,6 +88,8 @@ impl Place {
         if target.known.dir.is_some() {
             target.known.must_live()?;
         }
+        let hosts = Hosts::new(person(ctx), Flow::Credited);
+        let target = target.with_agents(&registry, &hosts).await;
         Ok(Self {
             connection: connect_bulk(&target.known, person(ctx)).await?,
             cwd: directory(&target),

@@ -60,7 +60,10 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
     let begin = args.tail.map_or(Begin::Offset(0), Begin::Tail);
     let hosts = Arc::new(Hosts::new(person(ctx), Flow::Bulk));
     let work = async {
-        let target = target.with_agents(&registry, &hosts).await;
+        let target = match target.agent {
+            Some(_) => target,
+            None => target.with_agents(&registry, &hosts).await,
+        };
         let known = &target.known;
         let wanted = match (args.setup, args.check) {
             (true, _) => Some(vec![(0, Log::Setup)]),
@@ -85,7 +88,8 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
             Some([one]) => *one,
             Some(_) => return Err(several(&target)),
             None => {
-                let agent = target.one("logs")?;
+                // Whoever is asked for the first one's says why there is nothing.
+                let agent = target.one("logs")?.unwrap_or(1);
                 (agent, Log::Agent(agent))
             }
         };

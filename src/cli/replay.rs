@@ -42,8 +42,12 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
         .await?;
     let target = Target::find(&registry, args.target.as_ref())?;
     let hosts = Arc::new(Hosts::new(person(ctx), Flow::Bulk));
-    let target = target.with_agents(&registry, &hosts).await;
-    let agent = target.one("replay")?;
+    let target = match target.agent {
+        Some(_) => target,
+        None => target.with_agents(&registry, &hosts).await,
+    };
+    // Whoever is asked for the first one's says why there is nothing.
+    let agent = target.one("replay")?.unwrap_or(1);
     let begin = Begin::Offset(0);
     let mut history = History::open(&registry, &target.known, &hosts, agent, begin, false).await?;
     let mut stage = Playing {

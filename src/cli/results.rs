@@ -11,7 +11,6 @@ use clap_complete::engine::ArgValueCandidates;
 use super::stages::Stages;
 use super::target::{Target, interrupted, person};
 use super::{Ctx, complete};
-use crate::client::reach::Hosts;
 use crate::client::repo::fetch::{self, Fetched, Into};
 use crate::client::repo::{Pulls, Starts, Way, all_over, starts};
 use crate::client::status::{PATIENCE, Presence, report};
@@ -21,7 +20,7 @@ use crate::client::{Known, Registry};
 use crate::error::{Context, Error, Kind, Result};
 use crate::model::AgentRef;
 use crate::repo::{Oid, Refs, Repository};
-use crate::ssh::{Ask, Flow};
+use crate::ssh::Ask;
 
 /// Whose results they are.
 #[derive(Debug, clap::Args)]
@@ -143,14 +142,23 @@ impl Found {
         let wanted = typed.map(|t| t.session.clone());
         let registry = ctx.registry(wanted.as_deref()).await?;
         let target = Target::find(&registry, typed)?;
-        let hosts = Hosts::new(person(ctx), Flow::Credited);
-        let target = target.with_agents(&registry, &hosts).await;
-        let agent = target.one(verb)?;
-        let known = target.known;
-        let found = async || Self::look(&repository, &known, agent).await;
-        if found().await?.is_none() {
+        let known = target.known.clone();
+        let fetch = async || {
             let fetched = fetch(ctx, person(ctx), &known, None, &repository, false).await?;
-            fetched.wanted(&known, &repository)?;
+            fetched.wanted(&known, &repository)
+        };
+        let (agent, fetched) = match target.one(verb)? {
+            Some(agent) => (agent, false),
+            // By its tags alone nothing is known of its agents; what comes says how many there are.
+            None => {
+                fetch().await?;
+                let came = Refs(&known.id).agents(&repository.git()).await?;
+                (target.only(verb, &came)?, true)
+            }
+        };
+        let found = async || Self::look(&repository, &known, agent).await;
+        if !fetched && found().await?.is_none() {
+            fetch().await?;
         }
         found().await?.ok_or_else(|| {
             Error::user(format!("{} has no results of agent {agent}", known.label()))

@@ -11,11 +11,12 @@ use super::target::{Target, person};
 use super::terminal::RawGuard;
 use super::{Ctx, complete, terminal};
 use crate::client::connect::connect_bulk;
+use crate::client::reach::Hosts;
 use crate::client::unpulled::keep;
 use crate::error::{Context, Result};
 use crate::model::{AgentRef, DEFAULT_SIZE, Size};
 use crate::provision::quote;
-use crate::ssh::{Exec, ExecControl, PtyRequest};
+use crate::ssh::{Exec, ExecControl, Flow, PtyRequest};
 
 /// Open a shell on a session's machine, or run a command there
 ///
@@ -49,6 +50,8 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
     if target.known.rented.as_ref().is_some_and(|r| r.let_go) {
         keep(&ctx.paths, &registry, &target.known, person(ctx)).await?;
     }
+    let hosts = Hosts::new(person(ctx), Flow::Credited);
+    let target = target.with_agents(&registry, &hosts).await;
     let connection = connect_bulk(&target.known, person(ctx)).await?;
     let terminal = ctx.ui.in_is_terminal() && ctx.ui.out_is_terminal();
     let pty = (args.tty || args.command.is_empty())

@@ -63,12 +63,15 @@ impl Target {
         numbers
     }
 
-    /// The one agent that is meant: the named one, or the only one.
+    /// The one agent that is meant: the named one, or the only one; `None` where nothing is known of its agents.
     ///
     /// # Errors
     /// There are several and none was named. Whether a named one exists is for its host to say.
-    pub fn one(&self, verb: &str) -> Result<u32> {
-        self.only(verb, &self.agents())
+    pub fn one(&self, verb: &str) -> Result<Option<u32>> {
+        match (self.agent, self.agents()) {
+            (None, none) if none.is_empty() => Ok(None),
+            (_, agents) => self.only(verb, &agents).map(Some),
+        }
     }
 
     /// As [`Target::one`], by what the host says.
@@ -84,7 +87,11 @@ impl Target {
         self.only(verb, &agents)
     }
 
-    fn only(&self, verb: &str, agents: &[u32]) -> Result<u32> {
+    /// As [`Target::one`], where these are its agents.
+    ///
+    /// # Errors
+    /// As [`Target::one`].
+    pub fn only(&self, verb: &str, agents: &[u32]) -> Result<u32> {
         if let Some(agent) = self.agent {
             return Ok(agent);
         }

@@ -7,11 +7,11 @@ use clap::ArgAction;
 use clap::builder::PossibleValuesParser;
 use clap_complete::engine::ArgValueCandidates;
 
-use super::target::{Target, interrupted, person, time};
+use super::target::{interrupted, person, time};
 use super::{Ctx, complete};
 use crate::client::waiting::{Goal, wait};
 use crate::client::{Known, Registry};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::AgentRef;
 
 pub const STATES: [&str; 9] = [
@@ -99,25 +99,6 @@ pub async fn targets(ctx: &Ctx, typed: &[AgentRef]) -> Result<Vec<(Known, Option
     };
     let registry = ctx.registry(Some(&first.session)).await?;
     let known = registry.resolve_all(typed.iter().map(|t| t.session.as_str()))?;
-    let mut found = Vec::new();
-    for (typed, known) in typed.iter().zip(known) {
-        let target = Target {
-            known,
-            agent: typed.agent,
-        };
-        if let Some(agent) = target.agent
-            && !target.agents().is_empty()
-            && !target.agents().contains(&agent)
-        {
-            let label = target.known.label();
-            return Err(
-                Error::user(format!("{label} has no agent {agent}")).hint(format!(
-                    "run `remote status {}` to see its agents",
-                    target.known.id
-                )),
-            );
-        }
-        found.push((target.known, target.agent));
-    }
-    Ok(found)
+    let agents = typed.iter().map(|t| t.agent);
+    Ok(known.into_iter().zip(agents).collect())
 }

@@ -116,6 +116,13 @@ impl Waiting {
         );
     }
 
+    /// An agent that is waited for and that its host knows nothing of.
+    fn missing(&self, status: &SessionStatus) -> Option<u32> {
+        let wanted = self.sessions.get(&status.spec.id)?.wanted.as_ref()?;
+        let there = |n: &&u32| status.agents.iter().any(|a| a.number == **n);
+        wanted.iter().find(|n| !there(n)).copied()
+    }
+
     /// A session that cannot be heard: whether others can, and one of them is enough.
     fn goes_on_without(&mut self, session: SessionId) -> bool {
         self.deaf.insert(session);
@@ -231,7 +238,11 @@ pub async fn wait(
         }
         tokio::select! {
             told = heard.recv() => match told {
-                Some((_, Ok((status, over)))) => waiting.heard(&status, over),
+                Some((id, Ok((status, over)))) => match waiting.missing(&status) {
+                    None => waiting.heard(&status, over),
+                    Some(agent) => return Err(Error::user(format!("{id} has no agent {agent}"))
+                        .hint(format!("run `remote status {id}` to see its agents"))),
+                },
                 Some((id, Err(e))) => match waiting.goes_on_without(id.clone()) {
                     true => ask.tell(&format!("{id} cannot be heard ({e}); the others are waited for.")),
                     false => return Err(e),

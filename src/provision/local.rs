@@ -109,7 +109,8 @@ impl Local {
         let mut spec: SessionSpec = serde_json::from_slice(&text).map_err(damaged)?;
         spec.ends.deadline = renewal.deadline;
         spec.price_microusd_per_hour = renewal.microusd_per_hour;
-        spec.budget_microusd = renewal.budget_microusd;
+        // A device that knows the session by its tags alone knows of none.
+        spec.budget_microusd = renewal.budget_microusd.or(spec.budget_microusd);
         let text = serde_json::to_vec_pretty(&spec)
             .map_err(|e| ProvisionError::io("write", &file)(e.into()))?;
         write_whole(&file, &text, Survives::PowerCut)

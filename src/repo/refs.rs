@@ -1,5 +1,6 @@
 //! The names of a session's branches and refs.
 
+use super::{Git, RepoError};
 use crate::model::SessionId;
 
 /// The refs of one session. In a store and in the person's own repository they have the same names.
@@ -35,5 +36,23 @@ impl Refs<'_> {
     /// Where the agent began.
     pub fn start(&self, agent: u32) -> String {
         format!("refs/remote/{}/{agent}/start", self.0)
+    }
+
+    /// The agents of which there is a beginning, in order.
+    ///
+    /// # Errors
+    /// git's.
+    pub async fn agents(&self, git: &Git) -> Result<Vec<u32>, RepoError> {
+        let (before, after) = (format!("refs/remote/{}/", self.0), "/start");
+        let listed = git
+            .text(["for-each-ref", "--format=%(refname)", before.as_str()])
+            .await?;
+        let number = |line: &str| {
+            let of = line.strip_prefix(&before)?.strip_suffix(after)?;
+            of.parse().ok()
+        };
+        let mut agents: Vec<u32> = listed.lines().filter_map(number).collect();
+        agents.sort_unstable();
+        Ok(agents)
     }
 }

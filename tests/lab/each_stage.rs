@@ -5,16 +5,19 @@
 use std::process::{Child, Stdio};
 use std::time::Instant;
 
-use rustix::process::Signal;
+use aws_sdk_ec2::types::InstanceStateName;
 use serde_json::Value;
 
+use crate::common::await_true;
 use crate::common::env::{TestEnv, session_in};
-use crate::common::process::{Ran, kill, wait_child};
+use crate::common::process::{Ran, wait_child};
 use crate::common::repository::{git, remote_in, repository};
-use crate::common::{SOON, await_some, await_true};
 use crate::ec2_world::there;
+use crate::guest::BOOT;
 use crate::harness::{Lab, Machines, REGION, as_root};
-use crate::person::{LONG, all_is_listed_and_goes, block, json_of, patiently, soak_time};
+use crate::person::{
+    LONG, all_is_listed_and_goes, await_instance, block, json_of, patiently, soak_time,
+};
 
 /// How far the dispatch has come. The first four are the launch's own words for it.
 const STAGES: [&str; 7] = [
@@ -26,7 +29,7 @@ const ENDS: [&str; 8] = [
     "power", "shutdown", "outside", "spot", "frozen", "ttl", "host", "client",
 ];
 
-/// Its setup takes a while; then it has written, and synced, and goes on writing.
+/// Its setup takes a while; then it has written, and synced, and goes on writing, until SIGTERM.
 const AGENT: &str = r#"[agents.tool]
 command = ["tool"]
 setup = '''mkdir -p ~/.local/bin; printf '#!/bin/sh\nexec sh -c "$1"\n' >~/.local/bin/tool; chmod 755 ~/.local/bin/tool; sync -f ~; sleep 2'''
@@ -34,7 +37,7 @@ setup = '''mkdir -p ~/.local/bin; printf '#!/bin/sh\nexec sh -c "$1"\n' >~/.loca
 
 fn work(round: usize) -> String {
     format!(
-        "echo {round} >>/work/data/mark; sync -f /work/data; echo by agent {round} >>a.txt; git commit -qam work; \
+        "trap '' HUP; echo {round} >>/work/data/mark; sync -f /work/data; echo by agent {round} >>a.txt; git commit -qam work; \
          sync -f .; echo ready; while :; do echo more >>noise; git add noise 2>/dev/null; git commit -qm more 2>/dev/null; done"
     )
 }
@@ -110,21 +113,40 @@ impl Round<'_> {
         instance.map(|t| t.id).unwrap_or_default()
     }
 
+    /// The box's process 1, as numbered here; none where the box is gone: then the number may be anybody's.
+    fn process_1(&self, instance: &str) -> Option<String> {
+        let pid = self.lab.control().machine(instance)["pid"].to_string();
+        let group = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+        group.contains(instance).then_some(pid)
+    }
+
     /// What only somebody within the machine could do, were it not a box.
     fn within(&self, instance: &str, script: &str) {
-        let pid = self.lab.control().machine(instance)["pid"].to_string();
+        let pid = self.process_1(instance).expect("a box");
         let mut command = as_root("nsenter".as_ref());
         command.args(["-t", &pid, "-m", "-u", "-i", "-n", "-p", "-r", "-w"]);
         let status = command.args(["sh", "-c", script]).status();
-        eprintln!("{}: within: {:?}", self.what(), status.expect("nsenter"));
+        let status = status.expect("nsenter");
+        assert!(status.success(), "{}: {script}: {status}", self.what());
     }
 
-    fn end(&self, child: &Child) {
+    /// Its host has begun to end the session, and its agent takes its time.
+    fn is_ending(&self, instance: &str, session: &str) -> bool {
+        let Some(pid) = self.process_1(instance) else {
+            return false;
+        };
+        let logs = format!("/proc/{pid}/root/work/.remote/sessions/{session}/log");
+        let mut grep = as_root("grep".as_ref());
+        grep.args(["-rqs", "ends: terminated", &logs]);
+        grep.status().expect("grep").success()
+    }
+
+    /// Ends it, and waits for that, where it is an end of the machine.
+    fn end(&self, child: &mut Child) {
         let (control, instance) = (self.lab.control(), self.instance());
+        assert!(!instance.is_empty(), "{}: no machine", self.what());
         match self.end {
-            "client" => kill(child.id(), Signal::KILL),
-            // It was not made, or is gone already.
-            _ if instance.is_empty() => {}
+            "client" => return child.kill().expect("killed"),
             "power" | "shutdown" => control.kill(&instance, self.end),
             "outside" => {
                 let ec2 = self.lab.ec2(REGION);
@@ -143,11 +165,13 @@ impl Round<'_> {
                  { sleep 2; /usr/local/sbin/remote-root check; } >/dev/null 2>&1 &",
             ),
             "host" => {
-                self.within(&instance, "pkill -KILL -f 'remote host run'");
+                // Where it does not run yet, its machine goes all the same.
+                self.within(&instance, "pkill -KILL -f 'remote-.* [h]ost run' || :");
                 control.kill(&instance, "power");
             }
             other => panic!("{other}?"),
         }
+        await_instance(self.lab, &instance, &InstanceStateName::Terminated);
     }
 
     /// The person comes back: whatever still runs is ended, until no machine is there.
@@ -184,7 +208,7 @@ impl Round<'_> {
         let launching = !matches!(self.stage, "working" | "ending");
         if launching {
             self.await_stage(self.stage, &mut child);
-            self.end(&child);
+            self.end(&mut child);
         }
         let ended = wait_child(&mut child, LONG).expect("an end");
         let said = self.said();
@@ -197,21 +221,17 @@ impl Round<'_> {
         let mut ready = false;
         if !launching {
             assert!(ended.success(), "{}: {said}", self.what());
-            await_true("its work", SOON, || {
+            await_true("its work", BOOT, || {
                 self.remote(&["logs", &session]).stdout.contains("ready")
             });
             ready = true;
-            let ending = (self.stage == "ending").then(|| {
-                let child = self.begin(&["terminate", &session, "--yes"]);
-                await_some("it is asked to", SOON, || {
-                    self.said().contains("erminat").then_some(())
-                });
-                child
-            });
-            self.end(ending.as_ref().unwrap_or(&child));
-            if let Some(mut ending) = ending {
-                wait_child(&mut ending, LONG).expect("an end");
+            if self.stage == "ending" {
+                child = self.begin(&["terminate", &session, "--yes"]);
+                let instance = self.instance();
+                await_true("its end", LONG, || self.is_ending(&instance, &session));
             }
+            self.end(&mut child);
+            wait_child(&mut child, LONG).expect("an end");
         } else if self.end == "client" && !session.is_empty() {
             // It may have gone on without whoever began it.
             ready = self.remote(&["logs", &session]).stdout.contains("ready");
@@ -265,7 +285,7 @@ fn each_end_at_each_stage_of_a_dispatch_loses_nothing() {
     let first = patiently(&env, &[&on[..], &["--command", make]].concat());
     assert_eq!(first.code, 0, "{}", first.all());
     let first = session_in(&first.stdout).expect("a session");
-    await_true("its work", SOON, || {
+    await_true("its work", BOOT, || {
         env.ok(&["logs", &first]).stdout.contains("ready")
     });
     env.ok(&["discard", &first, "--yes"]);

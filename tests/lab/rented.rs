@@ -238,7 +238,8 @@ impl Rented {
         let request = ToHost::Request(Request { id: 7, op });
         conn.sender.send(&request).await.expect("asked");
         loop {
-            match conn.receiver.next().await.expect("an answer") {
+            let next = tokio::time::timeout(BOOT, conn.receiver.next());
+            match next.await.expect("in time").expect("an answer") {
                 Some(ToClient::Reply(reply)) if reply.id == 7 => return reply.outcome,
                 Some(_) => {}
                 None => panic!("the host closed"),
@@ -296,7 +297,8 @@ impl Watch {
     /// The next status that is as wanted.
     async fn status(&mut self, wanted: impl Fn(&SessionStatus) -> bool) -> SessionStatus {
         loop {
-            match self.conn.receiver.next().await.expect("news") {
+            let next = tokio::time::timeout(BOOT, self.conn.receiver.next());
+            match next.await.expect("in time").expect("news") {
                 Some(ToClient::Event(Event::Status { status })) if wanted(&status) => {
                     return *status;
                 }
@@ -361,16 +363,16 @@ impl Tunnel {
             .args(["-o", "ExitOnForwardFailure=yes", "-L"])
             .arg(format!("{}:{socket}", path.display()))
             .stdin(Stdio::null());
-        let ssh = ssh.spawn().expect("ssh");
-        // It is there a moment before anybody listens.
-        await_true("the tunnel", SOON, || {
-            std::os::unix::net::UnixStream::connect(&path).is_ok()
-        });
-        Self {
-            ssh,
+        let this = Self {
+            ssh: ssh.spawn().expect("ssh"),
             path,
             _dir: dir,
-        }
+        };
+        // It is there a moment before anybody listens.
+        await_true("the tunnel", BOOT, || {
+            std::os::unix::net::UnixStream::connect(&this.path).is_ok()
+        });
+        this
     }
 }
 

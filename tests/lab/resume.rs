@@ -54,6 +54,13 @@ fn a_session_goes_on_where_it_was_whatever_ended_its_machine() {
     let (here, other) = (lab.device(), lab.device());
     let session = dispatch(&here, &["--instance", "m6i.large", "--command", AGENT]);
     begun(&here, &session, 1);
+    let two = [
+        "--into",
+        &session,
+        "--command",
+        "echo second; exec sleep 1000",
+    ];
+    dispatch(&here, &two);
     let before = there(&here, &session, LOOK);
     let first = instance_of(&here, &session);
     let lives = here.run(&["resume", &session]);
@@ -68,7 +75,7 @@ fn a_session_goes_on_where_it_was_whatever_ended_its_machine() {
         &["resume", &session, "--instance", "m6i.xlarge", "--json"],
     );
     assert_eq!(told.code, 0, "{}", told.all());
-    assert_eq!(json_of(&told)["agents"], json!([1]), "{}", told.all());
+    assert_eq!(json_of(&told)["agents"], json!([1, 2]), "{}", told.all());
     assert!(told.stderr.contains("m6i.xlarge"), "{}", told.all());
     // Of a session that it knows by its tags alone a device has to ask for the agents.
     let of_tags = other.home().join(".local/state/remote/ledger");
@@ -78,6 +85,8 @@ fn a_session_goes_on_where_it_was_whatever_ended_its_machine() {
     entry["last"]["agents"] = json!([]);
     entry["last"]["spec"]["agents"] = json!([]);
     std::fs::write(&of_tags, entry.to_string()).expect("written");
+    let logs = other.ok(&["logs", &session]).stdout;
+    assert!(logs.contains("run 1") && logs.contains("second"), "{logs}");
     begun(&other, &session, 2);
     let second = instance_of(&other, &session);
     assert_ne!(second, first);

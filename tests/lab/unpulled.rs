@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::common::env::{TestEnv, session_in};
 use crate::common::repository::{git, remote_ok, repository};
 use crate::common::{SOON, await_true};
+use crate::guest::BOOT;
 use crate::harness::{Lab, Machines};
 use crate::person::{await_instance, await_presence, instance_of, json_of};
 
@@ -111,7 +112,7 @@ fn results_are_pulled_from_the_volume_of_a_machine_that_is_gone() {
     git(&other, &other.work(), &["clone", "--quiet", &from, "api"]);
     for (device, place, end) in [(&env, &top, "power"), (&other, &clone, "terminate")] {
         let session = begin(&env, &top, AT_WORK);
-        await_true("its work", SOON, || {
+        await_true("its work", BOOT, || {
             env.ok(&["logs", &session]).stdout.contains("ready")
         });
         let instance = instance_of(&env, &session);
@@ -136,7 +137,11 @@ fn results_are_pulled_from_the_volume_of_a_machine_that_is_gone() {
                 (&true.into(), &true.into()),
                 "{told}"
             );
+            lab.control().post("clear", &json!({}));
         }
+        let mut lost = lab.control().calls();
+        lost.retain(|c| c.action == "CreateSnapshot" && c.fault.is_some());
+        assert!(lost.len() >= 2, "{lost:?}");
         let branch = format!("remote/{session}/1");
         let show = |name: &str| git(device, place, &["show", name]);
         assert_eq!(show(&format!("{branch}:a.txt")), "one\nby agent");

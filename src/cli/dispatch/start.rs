@@ -261,13 +261,6 @@ impl Args {
         self.allowed(ctx)?;
         let tasks = self.all_tasks(ctx)?;
         let mut specs = self.specs(ctx, &known.provider, &tasks)?;
-        if self.cwd.is_none()
-            && let Some(first) = known.last.as_ref().and_then(|l| l.spec.agents.first())
-        {
-            for spec in &mut specs {
-                spec.cwd.clone_from(&first.cwd);
-            }
-        }
         if self.cwd.is_some() && self.own_homes(ctx)? {
             return Err(no_homes());
         }
@@ -277,8 +270,17 @@ impl Args {
         let host = reach(&known, person(ctx)).await?;
         let mut control = host.control().await?;
         send(&mut control, &values).await?;
+        let spec = match known.spec().filter(|s| !s.agents.is_empty()) {
+            Some(spec) => spec,
+            // Known by its tags alone.
+            None => control.status().await?.spec,
+        };
+        let first = spec.agents.first().filter(|_| self.cwd.is_none());
         for spec in &mut specs {
             spec.number = 0;
+            if let Some(first) = first {
+                spec.cwd.clone_from(&first.cwd);
+            }
         }
         if self.cwd.is_none() {
             self.join_repository(ctx, &known, &host, &mut control, &mut specs)

@@ -1,5 +1,5 @@
 //! Making and deleting a snapshot. AWS takes no client token for making one: a tag is, and before it is asked for again it
-//! is looked whether a call whose answer was lost has made it after all, so that there is never a second one.
+//! is looked whether a call whose answer was lost has made it after all; a second one that shows up late is deleted.
 
 use std::time::Duration;
 
@@ -58,35 +58,47 @@ impl Ec2 {
                 Ok(made) => {
                     let made = as_described(made, tags);
                     if doubts > 0 {
-                        self.delete_twins(&made_by, &made).await;
+                        match self.made_by(&made_by).await {
+                            Ok(mut twins) => {
+                                twins.retain(|t| t.snapshot_id() != made.snapshot_id());
+                                self.delete_twins(twins).await;
+                            }
+                            Err(e) => {
+                                tracing::warn!(%e, "whether a second snapshot was made is not known");
+                            }
+                        }
                     }
                     return Ok(made);
                 }
                 Err(e) => e,
             };
-            if why.code == TOO_SOON && !cut() && Instant::now() < until {
-                tokio::time::sleep(AGAIN).await;
-                continue;
-            }
-            if why.code == TOO_SOON {
-                return Err(why);
-            }
-            let doubt = why.is_uncertain();
-            // A plain refusal is believed, once it was looked.
-            for _ in 0..if doubt { LOOKS } else { 1 } {
+            let (too_soon, doubt) = (why.code == TOO_SOON, why.is_uncertain());
+            let looks = match (too_soon, doubt) {
+                // It may be our own one that it is too soon after.
+                (true, _) => usize::from(doubts > 0),
+                (false, true) => LOOKS,
+                // A plain refusal is believed, once it was looked.
+                (false, false) => 1,
+            };
+            for _ in 0..looks {
                 tokio::time::sleep(LOOK).await;
                 match self.made_by(&made_by).await {
                     Ok(mut made) => {
-                        if let Some(made) = made.pop() {
-                            return Ok(made);
+                        if let Some(one) = made.pop() {
+                            self.delete_twins(made).await;
+                            return Ok(one);
                         }
                     }
                     // Not to know is no reason to make a second one.
                     Err(_) => return Err(why),
                 }
             }
+            if too_soon && !cut() && Instant::now() < until {
+                tokio::time::sleep(AGAIN).await;
+                continue;
+            }
             doubts += 1;
-            if !doubt || doubts == TRIES || cut() {
+            if too_soon || !doubt || doubts == TRIES || cut() {
                 return Err(why);
             }
         }
@@ -105,17 +117,9 @@ impl Ec2 {
         Ok(told.snapshots.unwrap_or_default())
     }
 
-    /// What an earlier call made after all, seen only now. What stays is listed by `remote gc`.
-    async fn delete_twins(&self, made_by: &str, made: &Snapshot) {
-        let twins = match self.made_by(made_by).await {
-            Ok(twins) => twins,
-            Err(e) => {
-                tracing::warn!(%e, "whether a second snapshot was made is not known");
-                return;
-            }
-        };
-        let ids = twins.iter().filter_map(|s| s.snapshot_id());
-        for id in ids.filter(|id| Some(*id) != made.snapshot_id()) {
+    /// What earlier calls made after all. What stays is listed by `remote gc`.
+    async fn delete_twins(&self, twins: Vec<Snapshot>) {
+        for id in twins.iter().filter_map(|s| s.snapshot_id()) {
             if let Err(e) = self.delete_snapshot(id).await {
                 tracing::warn!(id, %e, "a second snapshot stays");
             }
