@@ -35,7 +35,7 @@ struct Record {
 const RECORDS: [Record; 3] = [
     Record {
         name: "bash",
-        script: "cd $(mktemp -d) && exec env PS1='$ ' bash --norc --noprofile -i",
+        script: "cd $(mktemp -d) && printf '\\033[H\\033[2J' && exec env PS1='$ ' bash --norc --noprofile -i",
         ready: "$",
         keys: "ls\rgit statsu\x7f\x7fus --short\recho done && pwd | wc -l\rfor i in 1 2 3; do echo $i; done\r\
                echo hello world\x1b[D\x1b[D\x1b[D\x1b[D\x1b[Dbig \rcat > note.txt\rthe first line\ranother \
@@ -43,8 +43,8 @@ const RECORDS: [Record; 3] = [
     },
     Record {
         name: "vim",
-        script: "exec vim -u NONE -N -n -i NONE",
-        ready: "VIM - Vi IMproved",
+        script: "exec vim -u NONE -N -n -i NONE --cmd 'set shortmess+=I'",
+        ready: "~",
         keys: "iThe quick brown fox\rjumps over teh\x7f\x7fhe lazy dog.\r\rAnd then some more\x1bkkA, again and \
                again\x1b0wcwslow\x1bouse std::io;\x1b/lazy\rxxu:s/dog/cat/\rGonew line with mistakse\x7f\x7fes\
                \x1bggOthe top of it\x1b",
@@ -296,7 +296,12 @@ pub fn measure(lab: &Lab) -> Vec<Section> {
         }
         let at_once = all.iter().filter(|d| **d < AT_ONCE).count();
         let percent = |part: usize, of: usize| 100.0 * part as f64 / of.max(1) as f64;
-        let wrong = percent(wrong, at_once.max(wrong));
+        // Of a peer that guesses nothing there is nothing to judge.
+        let wrong = if at_once == 0 {
+            0.0
+        } else {
+            percent(wrong, at_once.max(wrong))
+        };
         if peer == Peer::RemoteSsh {
             share = Some(wrong);
         }
