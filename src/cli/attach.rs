@@ -12,7 +12,7 @@ use super::lend::LendArgs;
 use super::notices::Attended;
 use super::target::{Target, person};
 use super::terminal::{self, LocalConsole};
-use super::{Ctx, complete, resume, span};
+use super::{Ctx, complete, mux, resume, span};
 use crate::client::attach::{self, DetachKey, Ending, HostDial, Options, Parts, Report};
 use crate::client::{HostConn, Known, Registry, who};
 use crate::error::{Context, Error, Result};
@@ -53,6 +53,10 @@ pub struct Args {
     /// No earlier output
     #[arg(long, conflicts_with = "scrollback")]
     no_scrollback: bool,
+    /// All live agents at once, a pane for each; as `remote mux` shows them
+    #[arg(long)]
+    #[arg(conflicts_with_all = ["target", "read_only", "detach_key", "scrollback", "no_scrollback", "forward_agent"])]
+    all: bool,
     #[command(flatten)]
     lend: LendArgs,
 }
@@ -86,6 +90,9 @@ impl How {
 }
 
 pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
+    if args.all {
+        return mux::all(ctx).await;
+    }
     let registry = ctx
         .registry(args.target.as_ref().map(|t| t.session.as_str()))
         .await?;
@@ -170,6 +177,7 @@ async fn join(
         detach_key: how.detach_key,
         keyboard: console.has_keyboard(),
         display,
+        pane: false,
     };
     let (outside_too, outside) = terminal::outside()?;
     let dial = Arc::new(dial);

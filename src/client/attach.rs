@@ -23,7 +23,7 @@ use tokio::sync::mpsc;
 
 pub use detach::{DetachKey, DetachKeyError};
 pub use dial::{BoxFuture, Dial, DialError};
-pub use facts::{Facts, STATES_QUESTION};
+pub use facts::{Facts, QUESTIONS, STATES_QUESTION};
 pub use modes::RESET_ALL;
 pub use over_ssh::HostDial;
 
@@ -50,6 +50,8 @@ pub struct Options {
     pub keyboard: bool,
     /// Output goes to a terminal: banners, questions to it, and the reset of its modes make sense.
     pub display: bool,
+    /// That terminal is a pane of ours: it keeps the last screen, and no escape leaves it.
+    pub pane: bool,
 }
 
 /// What happens to the terminal from outside.

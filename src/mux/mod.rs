@@ -4,13 +4,16 @@
 
 mod actions;
 mod answer;
+pub mod canvas;
 mod classify;
 mod core;
 mod drawn;
 mod flood;
+mod frame;
 mod handler;
 mod history;
 pub mod keys;
+pub mod layout;
 mod leave;
 #[cfg(test)]
 mod others_tests;

@@ -78,6 +78,7 @@ impl Lab {
             detach_key: None,
             keyboard: true,
             display: true,
+            pane: false,
         };
         let parts = Parts {
             dial: Arc::new(TestDial(dialed)),
