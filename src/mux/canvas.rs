@@ -8,6 +8,7 @@ use alacritty_terminal::term::cell::{Cell, Flags};
 use alacritty_terminal::vte::ansi::{Color, NamedColor, Rgb};
 use unicode_width::UnicodeWidthChar;
 
+use super::core::Core;
 use super::frame::{Frame, MOUSE, copy_row, row};
 use super::layout::Rect;
 use super::recorder::EXTRA_MODES;
@@ -86,6 +87,22 @@ impl Screen {
     /// Whether the cursor is shown.
     pub fn shows_cursor(&self) -> bool {
         self.core().has(TermMode::SHOW_CURSOR)
+    }
+
+    /// The lines that are seen, with their looks.
+    pub fn rendered(&self) -> Vec<Vec<u8>> {
+        let core = self.core();
+        let rows = 0..core.rows();
+        rows.map(|y| {
+            let mut line = Vec::new();
+            let row = row(core, y);
+            Core::render(
+                row.get(..usize::from(self.size().cols)).unwrap_or(row),
+                &mut line,
+            );
+            line
+        })
+        .collect()
     }
 
     /// The hyperlink in a cell, by column and row.

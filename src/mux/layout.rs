@@ -136,7 +136,7 @@ pub struct Tree {
     /// Had the keys before.
     pub(super) last: Option<PaneId>,
     #[serde(default)]
-    zoomed: bool,
+    pub(super) zoomed: bool,
     #[serde(default)]
     preset: Option<Preset>,
 }

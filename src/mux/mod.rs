@@ -49,4 +49,4 @@ pub use reader::HistoryReader;
 pub use rescue::rescue;
 pub use scan::{Piece, Query, Scanner, What};
 pub use screen::Screen;
-pub use scrolled::{Scrolled, ScrolledLine};
+pub use scrolled::{Scrolled, ScrolledLine, rendered_text};

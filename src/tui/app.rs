@@ -1,6 +1,7 @@
 //! All that is on the screen and where keys go: one value, changed by one task. Panes have tasks of their own.
 
 mod act;
+mod back;
 mod borders;
 mod draw;
 mod input;
@@ -13,6 +14,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use super::copy::Copy;
 use super::home::Home;
 use super::line::Line;
 use super::pane::{Life, Pane, Source, Wires};
@@ -67,8 +69,8 @@ enum Mode {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Then {
     Nothing,
-    /// The session that it tells of is opened.
-    Open,
+    /// The session that it tells of is opened; where there is none, this task is typed anew.
+    Open(String),
     /// That pane's agent runs again.
     Reopen(PaneId),
 }
@@ -117,8 +119,15 @@ struct App {
     dragged: Option<Border>,
     /// The pane that a button was pressed in hears of its release too.
     pressed: Option<PaneId>,
+    pressed_at: (u16, u16),
     /// A pane's program had the terminal's focus told.
     focused: Option<PaneId>,
+    /// Panes that are looked back at.
+    back: BTreeMap<PaneId, Copy>,
+    /// What was copied last.
+    clipboard: String,
+    /// Bytes for the terminal beside the next frame.
+    up: Vec<u8>,
     in_paste: bool,
     ending: Option<Ending>,
 }
@@ -261,6 +270,7 @@ impl App {
         for pane in panes {
             self.tabs.remove(*pane);
             self.panes.remove(pane);
+            self.back.remove(pane);
         }
         if self.tabs.is_empty() {
             self.view = View::Home;

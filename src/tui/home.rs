@@ -247,6 +247,7 @@ pub(super) mod tests {
         home.see(report("session-aaaaaa", 5, &[AgentState::Working]), None);
         let a = ("session-aaaaaa".parse::<SessionId>().expect("an id"), 1);
         assert_eq!(home.chosen(), Some(&a));
+        home.choose(a.clone());
         home.see(
             report("session-bbbbbb", 1, &[AgentState::Idle, blocked]),
             None,

@@ -3,6 +3,7 @@
 
 mod app;
 mod chrome;
+mod copy;
 mod home;
 mod keys;
 mod line;

@@ -2,9 +2,10 @@
 //! output comes; who draws looks at it when it is time for a frame.
 
 mod agent;
+mod back;
 mod local;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, mpsc, watch};
 
 use super::ways::Ways;
+use crate::client::Registry;
 use crate::model::{SessionId, Size, Terminal};
 use crate::mux::layout::PaneId;
 use crate::mux::{Piece, Scanner, Screen, What, answer};
@@ -85,11 +87,20 @@ impl Life {
     }
 }
 
+/// The longest sequence that goes on to the person's own terminal.
+const MOST_UP: usize = 4 << 20;
+/// Lines above a screen that are kept here.
+const KEPT: usize = 10_000;
+
 /// What a pane shows.
 pub struct Shown {
     pub screen: Screen,
     pub life: Life,
     scanner: Scanner,
+    /// The beginning of what goes on to the person's own terminal.
+    partial: Vec<u8>,
+    /// What scrolled off, oldest first.
+    above: VecDeque<Vec<u8>>,
 }
 
 impl Shown {
@@ -107,13 +118,36 @@ impl Shown {
                 What::UnknownQuery => continue,
                 What::Bell => up.push(0x07),
                 What::Notification { .. } | What::Clipboard | What::More => {
-                    up.extend_from_slice(bytes)
+                    self.pass_on(bytes, &mut up);
                 }
                 What::Pass | What::Status | What::Progress { .. } | What::Prompt | What::Reset => {}
             }
             self.screen.feed(bytes);
         }
+        if self.screen.scrolled() > 0 {
+            let scrolled = self.screen.take_scrolled(KEPT);
+            self.above
+                .extend(scrolled.iter().map(|line| line.bytes.to_vec()));
+            let over = self.above.len().saturating_sub(KEPT);
+            self.above.drain(..over);
+        }
         (answers, up)
+    }
+
+    /// A long sequence comes in pieces; it goes on whole, for others' bytes may come in between.
+    fn pass_on(&mut self, piece: &[u8], up: &mut Vec<u8>) {
+        self.partial.extend_from_slice(piece);
+        if piece.ends_with(b"\x07") || piece.ends_with(b"\x1b\\") {
+            up.append(&mut self.partial);
+        } else if self.partial.len() > MOST_UP {
+            self.partial.clear();
+        }
+    }
+
+    /// All lines that are known here, those that are seen last.
+    pub fn lines(&self) -> Vec<Vec<u8>> {
+        let above = self.above.iter().cloned();
+        above.chain(self.screen.rendered()).collect()
     }
 }
 
@@ -124,11 +158,14 @@ pub enum Said {
     Up(Vec<u8>),
     /// Its program is over, or cannot be reached.
     Over,
+    /// All lines of its agent's history, as [`Pane::look_back`] asked for.
+    Lines(Vec<Vec<u8>>),
 }
 
 /// What all panes share.
 #[derive(Clone)]
 pub struct Wires {
+    pub registry: Registry,
     pub ways: Arc<Ways>,
     /// Something shown has changed.
     pub dirty: Arc<Notify>,
@@ -162,9 +199,11 @@ impl Pane {
     pub fn open(id: PaneId, source: Source, size: Size, wires: &Wires) -> Self {
         let size = size.clamped();
         let shown = Arc::new(Mutex::new(Shown {
-            screen: Screen::new(size),
+            screen: Screen::new(size).keeping_scrolled(),
             life: Life::Opening,
             scanner: Scanner::new(),
+            partial: Vec::new(),
+            above: VecDeque::new(),
         }));
         let (input, typed) = mpsc::unbounded_channel();
         let (resize, sizes) = watch::channel(size);
@@ -205,6 +244,19 @@ impl Pane {
         if !bytes.is_empty() {
             // One that is over takes nothing.
             let _ = self.input.send(Bytes::copy_from_slice(bytes));
+        }
+    }
+
+    /// Asks for the whole history of its agent; nothing comes where there is none, or it cannot be had.
+    pub fn look_back(&self, id: PaneId, wires: &Wires) {
+        if let Source::Agent { session, agent, .. } = &self.source {
+            let (wires, session, agent) = (wires.clone(), session.clone(), *agent);
+            tokio::spawn(async move {
+                if let Ok(lines) = back::lines(&wires.registry, &session, agent).await {
+                    // Nobody listens when all is being left.
+                    let _ = wires.said.send((id, Said::Lines(lines)));
+                }
+            });
         }
     }
 

@@ -246,7 +246,10 @@ impl Tree {
 
     /// The pane that lies in that direction from the one with the keys; at the edge, the one at the other end.
     pub fn neighbour(&self, direction: Direction, area: Rect) -> Option<PaneId> {
-        let places = self.places(area);
+        // A zoomed pane still has its neighbours.
+        let mut whole = self.clone();
+        whole.zoomed = false;
+        let places = whole.places(area);
         let from = places.of(self.focus())?;
         let ends = |r: Rect| match direction {
             Direction::Left => (r.x, r.x.saturating_add(r.w)),

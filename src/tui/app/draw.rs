@@ -53,15 +53,28 @@ impl App {
         lines.draw(canvas, self.theme, places.of(focus));
         for (id, rect) in &places.panes {
             let kept = before.filter(|_| was.of(*id) == Some(*rect));
-            self.pane(canvas, *id, *rect, kept);
+            match self.back.get_mut(id) {
+                Some(copy) => {
+                    copy.resize(rect.h);
+                    copy.draw(canvas, *rect, self.theme);
+                }
+                None => self.pane(canvas, *id, *rect, kept),
+            }
             if rect.y > 0 && lines.is(usize::from(rect.x), usize::from(rect.y - 1)) {
                 let zoom = if zoomed { " (zoomed)" } else { "" };
-                self.title(canvas, *id, *rect, *id == focus, zoom);
+                let back = self.back.get(id).map(|copy| {
+                    let (line, of) = copy.position();
+                    format!(" [line {line} of {of}]")
+                });
+                let more = format!("{zoom}{}", back.unwrap_or_default());
+                self.title(canvas, *id, *rect, *id == focus, &more);
             }
         }
         if let (Some(pane), Some(rect)) = (self.panes.get(&focus), places.of(focus)) {
             let shown = pane.shown();
-            if !shown.life.is_over() {
+            if let Some(copy) = self.back.get(&focus) {
+                copy.cursor(canvas, rect);
+            } else if !shown.life.is_over() {
                 canvas.focus(&shown.screen, rect);
             }
             canvas.title(&match shown.screen.title() {

@@ -119,6 +119,9 @@ impl App {
         if self.view == View::Home {
             return self.home_key(key);
         }
+        if self.back_key(key) {
+            return;
+        }
         let focus = self.focus();
         let life = focus
             .and_then(|id| self.panes.get(&id))
@@ -150,7 +153,11 @@ impl App {
                     self.home.task.insert(&text());
                 }
             }
-            _ => self.to_pane(bytes),
+            _ => match self.looking_back() {
+                Some((_, copy)) if !marks => copy.paste(&text()),
+                Some(_) => {}
+                None => self.to_pane(bytes),
+            },
         }
     }
 

@@ -37,6 +37,9 @@ impl App {
             }
             return;
         }
+        if self.back_mouse(mouse) {
+            return;
+        }
         // What was pressed in a pane is let go there too, wherever the mouse is by then.
         if let (Some(pane), Gesture::Drag(_) | Gesture::Release) = (self.pressed, gesture) {
             if gesture == Gesture::Release {
@@ -83,8 +86,71 @@ impl App {
         if matches!(mouse.gesture(), Gesture::Press(_)) {
             self.tabs.focus(pane);
             self.pressed = Some(pane);
+            self.pressed_at = (mouse.x, mouse.y);
+        }
+        let plain = self.panes.get(&pane).is_some_and(|p| {
+            let shown = p.shown();
+            !shown.screen.mouse().any() && !shown.screen.wheel_is_arrows()
+        });
+        if mouse.gesture() == Gesture::WheelUp && plain {
+            self.tabs.focus(pane);
+            self.look_back(false);
+            self.back_mouse(mouse);
+            return;
         }
         self.tell(pane, rect, mouse);
+    }
+
+    /// The mouse where one looks back, or is about to: it scrolls, selects, and copies what was selected.
+    fn back_mouse(&mut self, mouse: Mouse) -> bool {
+        let gesture = mouse.gesture();
+        if let (Some(pane), Gesture::Drag(0)) = (self.pressed, gesture)
+            && !self.back.contains_key(&pane)
+            && self
+                .panes
+                .get(&pane)
+                .is_some_and(|p| !p.shown().screen.mouse().any())
+        {
+            self.look_back(false);
+            let (x, y) = self.pressed_at;
+            if let (Some(copy), Some(rect)) = (self.back.get_mut(&pane), self.places.of(pane)) {
+                copy.select(x.saturating_sub(rect.x), y.saturating_sub(rect.y), true);
+            }
+        }
+        let held = self.pressed.and_then(|id| Some((id, self.places.of(id)?)));
+        let found = held.or_else(|| self.places.pane_at(mouse.x, mouse.y));
+        let Some((id, rect)) = found.filter(|_| self.view == View::Tabs) else {
+            return false;
+        };
+        let Some(copy) = self.back.get_mut(&id) else {
+            return false;
+        };
+        let within =
+            |at: u16, from: u16, len: u16| at.saturating_sub(from).min(len.saturating_sub(1));
+        let (x, y) = (
+            within(mouse.x, rect.x, rect.w),
+            within(mouse.y, rect.y, rect.h),
+        );
+        let lines = isize::try_from(WHEEL).unwrap_or(1);
+        match gesture {
+            Gesture::WheelUp => drop(copy.scroll(-lines)),
+            Gesture::WheelDown if !copy.scroll(lines) => drop(self.back.remove(&id)),
+            Gesture::Press(0) => {
+                self.tabs.focus(id);
+                self.pressed = Some(id);
+                self.pressed_at = (mouse.x, mouse.y);
+            }
+            Gesture::Drag(0) => copy.select(x, y, false),
+            Gesture::Release
+                if self.pressed.take().is_some() && self.pressed_at != (mouse.x, mouse.y) =>
+            {
+                if let Some(text) = copy.selected() {
+                    self.copied(id, text);
+                }
+            }
+            _ => {}
+        }
+        true
     }
 
     /// A pane's program hears of it, in the way it asked for; the wheel is arrow keys for one that did not.

@@ -59,6 +59,7 @@ pub async fn run(start: Start) -> Result<Ending> {
     let shell = env.get("SHELL").filter(|s| !s.is_empty());
     let shell = shell.cloned().unwrap_or_else(|| "/bin/sh".to_owned());
     let wires = Wires {
+        registry: registry.clone(),
         ways: Arc::new(Ways::new(registry.clone())),
         dirty: dirty.clone(),
         said,
@@ -89,7 +90,11 @@ pub async fn run(start: Start) -> Result<Ending> {
         drawing: BTreeMap::new(),
         dragged: None,
         pressed: None,
+        pressed_at: (0, 0),
         focused: None,
+        back: BTreeMap::new(),
+        clipboard: String::new(),
+        up: Vec::new(),
         in_paste: false,
         ending: None,
     };
@@ -131,6 +136,7 @@ pub async fn run(start: Start) -> Result<Ending> {
             last = Some(now);
             let canvas = app.compose(painted.shown(app.size));
             pending.extend_from_slice(&painted.frame(canvas));
+            pending.extend_from_slice(&std::mem::take(&mut app.up));
         }
         let frame = last
             .filter(|_| wanted && !suspended)
@@ -191,6 +197,11 @@ pub async fn run(start: Start) -> Result<Ending> {
                 match said {
                     Said::Up(bytes) => pending.extend_from_slice(&bytes),
                     Said::Over => app.over(pane),
+                    Said::Lines(lines) => {
+                        if let Some(copy) = app.back.get_mut(&pane) {
+                            copy.complete(lines);
+                        }
+                    }
                 }
                 wanted = true;
             }

@@ -1,6 +1,7 @@
 //! What is done to sessions is done by this program's own verbs, in a pane over the others: what they say,
 //! ask and refuse is seen, and nothing is done in two ways.
 
+use super::super::line::Line;
 use super::super::pane::{Life, Source};
 use super::{App, Popup, Then};
 use crate::model::{SessionId, Size};
@@ -33,8 +34,12 @@ impl App {
         let task = self.home.task.take();
         let title = format!("dispatch: {task}");
         // What begins with a dash is a task too.
-        let task = format!("--task={task}");
-        self.verb(title, &["dispatch", "--detach", &task], Then::Open);
+        let argument = format!("--task={task}");
+        self.verb(
+            title,
+            &["dispatch", "--detach", &argument],
+            Then::Open(task),
+        );
     }
 
     pub(super) fn about_agent(&mut self, verb: &str, one: bool) {
@@ -78,7 +83,8 @@ impl App {
             .get(&popup.pane)
             .map(|p| p.shown().screen.text().join("\n"));
         match then {
-            Then::Open if well => {
+            Then::Open(task) if !well => self.home.task = Line::new(&task),
+            Then::Open(_) => {
                 if let Some(session) = said.as_deref().and_then(session_in) {
                     self.close_popup();
                     self.open_agent(session, 1);

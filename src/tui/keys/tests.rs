@@ -1,3 +1,5 @@
+//! Input in every encoding that terminals send it in.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -78,6 +78,16 @@ fn a_typed_task_is_dispatched_and_its_agent_opened() {
     });
     t.send("typed\r");
     t.wait_text("typed");
+    // One that cannot be dispatched is not lost.
+    std::fs::remove_file(&script).expect("the program away");
+    press(&mut t, "w");
+    t.wait_text("type a task");
+    t.send("again\r");
+    t.wait_text("exited(1): any key closes");
+    t.send(" ");
+    t.wait_for("the task on its line", |t| {
+        !t.shows("any key closes") && t.shows("› again")
+    });
     leave(t);
 }
 

@@ -285,6 +285,7 @@ fn agents_of_several_sessions_and_a_shell_side_by_side_come_back_the_next_day() 
     t.send("echo he''re\r");
     t.wait_text("here");
     press(&mut t, "\x1b[A");
+    press(&mut t, "\x1b[D");
     t.send("hi\r");
     t.wait_text("got hi");
     // Nobody's terminal is left over on the host.
@@ -344,5 +345,75 @@ fn a_lost_host_shows_the_banner_in_its_pane_alone() {
         }
         false
     });
+    leave(t);
+}
+
+#[test]
+fn one_looks_back_searches_copies_and_pastes() {
+    let env = env();
+    let mut t = shell(&env);
+    run(&mut t, "seq 1 300; echo do''ne", "done");
+    assert!(!t.shows("\u{2502}") && t.text().iter().all(|l| l.trim() != "33"));
+    press(&mut t, "[");
+    t.wait_text("[line 30");
+    t.send("g");
+    t.wait_for("the first line", |t| {
+        t.shows("[line 1 of") && t.text().iter().any(|l| l == "1")
+    });
+    t.send("/^1[34]3$");
+    t.wait_for("what is found as it is typed", |t| {
+        t.text().iter().any(|l| l == "133")
+    });
+    t.send("\r");
+    t.send("n");
+    t.wait_for("the next", |t| t.text().iter().any(|l| l == "143"));
+    let from = t.raw().len();
+    t.send("vjly");
+    t.wait_text("copied 2 lines");
+    // `143` and `144`, in the terminal's clipboard.
+    t.wait_raw(from, b"\x1b]52;c;MTQzCjE0");
+    // Back at the prompt, where it is pasted.
+    press(&mut t, "]");
+    t.wait_for("the pasted lines", |t| t.shows("ok> 143"));
+    // The wheel looks back too, and at the end returns to the program.
+    t.send("\x1b[<64;10;10M");
+    t.wait_text("[line");
+    t.send("\x1b[<65;10;10M\x1b[<65;10;10M\x1b[<65;10;10M");
+    t.wait_for("the program again", |t| !t.shows("[line"));
+    // The mouse selects and copies.
+    let from = t.raw().len();
+    t.send("\x03");
+    run(&mut t, "clear; echo WO''RD", "WORD");
+    t.wait_for("a clear screen", |t| {
+        t.text().get(1).is_some_and(|l| l == "WORD")
+    });
+    t.send("\x1b[<0;1;2M\x1b[<32;3;2M\x1b[<32;4;2M\x1b[<0;4;2m");
+    t.wait_raw(from, b"\x1b]52;c;V09SRA==");
+    press(&mut t, "/");
+    t.send("zzzz");
+    t.wait_text("not found");
+    t.send("\x1bq");
+    t.wait_for("the program again", |t| !t.shows("[line"));
+    leave(t);
+}
+
+#[test]
+fn an_agents_whole_history_is_looked_back_at() {
+    let env = env();
+    let script = crate::agents::sh("seq 1 4000; echo RE''ADY; exec cat");
+    let one = env.dispatch(&["--command", &script]);
+    let mut t = mux(&env, &[&one], USUAL);
+    t.wait_text("READY");
+    press(&mut t, "/");
+    t.send("?");
+    t.send("\x7f\x7f");
+    // More than attach brings along: it is the host's.
+    t.wait_text("of 4002]");
+    t.send("g");
+    t.wait_for("the first line", |t| {
+        t.text().get(1).is_some_and(|l| l == "1")
+    });
+    t.send("q");
+    t.wait_text("READY");
     leave(t);
 }
