@@ -383,6 +383,11 @@ fn one_looks_back_searches_copies_and_pastes() {
     // The mouse selects and copies.
     let from = t.raw().len();
     t.send("\x03");
+    t.wait_for("a fresh prompt", |t| {
+        let text = t.text();
+        let mut above_bar = text.iter().rev().skip(1).filter(|l| !l.is_empty());
+        above_bar.next().is_some_and(|l| l == "ok>")
+    });
     run(&mut t, "clear; echo WO''RD", "WORD");
     t.wait_for("a clear screen", |t| {
         t.text().get(1).is_some_and(|l| l == "WORD")
