@@ -16,4 +16,5 @@ pub mod provision;
 pub mod repo;
 pub mod secret;
 pub mod ssh;
+pub mod tui;
 pub mod workspace;

@@ -13,7 +13,7 @@ use super::lend::LendArgs;
 use super::notices::Attended;
 use super::target::{Target, person};
 use super::terminal::{self, LocalConsole};
-use super::{Ctx, complete, resume, span};
+use super::{Ctx, complete, mux, resume, span};
 use crate::client::attach::{self, DetachKey, Ending, HostDial, Options, Parts, Predict, Report};
 use crate::client::{HostConn, Known, Registry, who};
 use crate::error::{Context, Error, Result};
@@ -58,6 +58,10 @@ pub struct Args {
     /// configuration, adaptive]
     #[arg(long, value_enum, value_name = "WHEN")]
     predict: Option<PredictArg>,
+    /// All live agents at once, a pane for each; as `remote mux` shows them
+    #[arg(long)]
+    #[arg(conflicts_with_all = ["target", "read_only", "detach_key", "scrollback", "no_scrollback", "predict", "forward_agent"])]
+    all: bool,
     #[command(flatten)]
     lend: LendArgs,
 }
@@ -94,6 +98,12 @@ pub struct How {
     pub began: bool,
 }
 
+/// As the configuration has it: what is none of its words was refused when that was read.
+pub fn predict(ctx: &Ctx) -> Predict {
+    let text = ctx.config.text("predict");
+    text.and_then(|p| p.parse().ok()).unwrap_or_default()
+}
+
 impl How {
     /// As the configuration has it.
     pub fn configured(ctx: &Ctx) -> Result<Self> {
@@ -102,10 +112,8 @@ impl How {
             Error::config(format!("`detach_key` of the configuration: {why}"))
                 .hint("run `remote config show` to see where it comes from")
         })?;
-        // What is none of the words was refused when the configuration was read.
-        let predict = ctx.config.text("predict");
         Ok(Self {
-            predict: predict.and_then(|p| p.parse().ok()).unwrap_or_default(),
+            predict: predict(ctx),
             read_only: false,
             detach_key: key,
             scrollback: ctx.config.scrollback(),
@@ -115,6 +123,9 @@ impl How {
 }
 
 pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
+    if args.all {
+        return mux::all(ctx).await;
+    }
     let registry = ctx
         .registry(args.target.as_ref().map(|t| t.session.as_str()))
         .await?;
@@ -205,6 +216,7 @@ async fn join(
         keyboard: console.has_keyboard(),
         display,
         predict: how.predict,
+        pane: false,
     };
     let (outside_too, outside) = terminal::outside()?;
     let dial = Arc::new(dial);

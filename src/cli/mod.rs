@@ -32,6 +32,7 @@ mod lend;
 mod log;
 mod logs;
 mod merge;
+mod mux;
 mod notices;
 mod prices;
 mod prune;
@@ -107,6 +108,7 @@ pub enum Verb {
     Dispatch(Box<dispatch::Args>),
     Status(status::Args),
     Attach(attach::Args),
+    Mux(mux::Args),
     Digest(digest::Args),
     Logs(logs::Args),
     Replay(replay::Args),
@@ -168,6 +170,7 @@ impl Verb {
             Self::Dispatch(args) => dispatch::run(*args, ctx).await,
             Self::Status(args) => status::run(args, ctx).await,
             Self::Attach(args) => attach::run(args, ctx).await,
+            Self::Mux(args) => mux::run(args, ctx).await,
             Self::Digest(args) => digest::run(args, ctx).await,
             Self::Logs(args) => logs::run(args, ctx).await,
             Self::Replay(args) => replay::run(args, ctx).await,
@@ -222,7 +225,11 @@ pub fn run(argv: Vec<OsString>) -> ExitCode {
         Ok(true) => return ExitCode::SUCCESS,
         Err(e) => return report::print(&Error::user(e.to_string()), ColorChoice::Auto),
     }
-    let cli = match Cli::try_parse_from(call::expand(argv)) {
+    let mut argv = call::expand(argv);
+    if argv.len() == 1 && mux::can_draw() {
+        argv.extend(["mux", "--list"].map(OsString::from));
+    }
+    let cli = match Cli::try_parse_from(argv) {
         Ok(cli) => cli,
         Err(e) => {
             // Where even printing fails there is nobody to tell.

@@ -96,6 +96,11 @@ impl Ui {
         }
     }
 
+    /// Whether stdout is to have colours.
+    pub fn colors(&self) -> bool {
+        self.out_color
+    }
+
     /// Whether stdout is a terminal.
     pub fn out_is_terminal(&self) -> bool {
         self.out_terminal

@@ -24,7 +24,7 @@ use tokio::sync::mpsc;
 
 pub use detach::{DetachKey, DetachKeyError};
 pub use dial::{BoxFuture, Dial, DialError};
-pub use facts::{Facts, STATES_QUESTION};
+pub use facts::{Facts, QUESTIONS, STATES_QUESTION};
 pub use modes::RESET_ALL;
 pub use over_ssh::HostDial;
 pub use predict::{Guessed, Predict};
@@ -54,6 +54,8 @@ pub struct Options {
     pub display: bool,
     /// When what is typed is shown before the host has answered.
     pub predict: Predict,
+    /// That terminal is a pane of ours: it keeps the last screen, and no escape leaves it.
+    pub pane: bool,
 }
 
 /// What happens to the terminal from outside.

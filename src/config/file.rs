@@ -1,6 +1,7 @@
 //! Reads one TOML text into settings and agents. Every complaint names file and line, and all of them are
 //! found in one go.
 
+mod bindings;
 mod git;
 mod notify;
 mod rules;
@@ -86,6 +87,8 @@ impl Reader<'_> {
                 self.rules(config, value);
             } else if full == "notify" && self.scope != Scope::Repo {
                 self.notify(config, value);
+            } else if full == "keys" && self.scope != Scope::Repo {
+                self.bindings(config, value);
             } else if full == "git.credentials" && self.scope != Scope::Repo {
                 self.git_credentials(config, value);
             } else if prefix.is_empty() && matches!(full.as_str(), "ssh" | "host" | "auto" | "git")
@@ -272,7 +275,7 @@ impl Reader<'_> {
             .filter(|k| k.in_repo || self.scope != Scope::Repo)
             .map(|k| k.name)
             .chain(
-                ["agents", "notify"]
+                ["agents", "keys", "notify"]
                     .into_iter()
                     .filter(|_| self.scope != Scope::Repo),
             );

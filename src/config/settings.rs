@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::agents::BUILT_IN;
 use super::file::{self, Scope};
 use super::keys::{self, KEYS, Key};
-use super::{AgentDef, AutoRule, NotifyRule, Origin, Paths, RepoCommands, Value};
+use super::{AgentDef, AutoRule, Bindings, NotifyRule, Origin, Paths, RepoCommands, Value};
 use crate::error::{Error, Result};
 use crate::model::{Mode, Money};
 
@@ -30,6 +30,7 @@ pub struct Config {
     pub(super) binaries: BTreeMap<String, PathBuf>,
     pub(super) rules: Vec<AutoRule>,
     pub(super) notify: Vec<NotifyRule>,
+    pub(super) bindings: Bindings,
     pub(super) git: BTreeMap<String, String>,
     repo_file: Option<PathBuf>,
 }
@@ -51,6 +52,7 @@ impl Default for Config {
             binaries: BTreeMap::new(),
             rules: Vec::new(),
             notify: NotifyRule::built_in(),
+            bindings: Bindings::default(),
             git: BTreeMap::new(),
             repo_file: None,
         };
@@ -323,6 +325,11 @@ impl Config {
     /// Which task gets which machine, in the order in which they are tried.
     pub fn auto_rules(&self) -> &[AutoRule] {
         &self.rules
+    }
+
+    /// The multiplexer's keys.
+    pub fn bindings(&self) -> &Bindings {
+        &self.bindings
     }
 
     /// How people are told of what happens in their sessions.

@@ -2,38 +2,14 @@
 //! `state_diff` could say these too, but knows neither underline styles, links, strike-through nor kitty's
 //! keyboard; comparing cells and painting the rows that differ is shorter, quicker and loses nothing.
 
-use std::io::Write as _;
-
-use alacritty_terminal::index::Line;
 use alacritty_terminal::term::TermMode;
-use alacritty_terminal::term::cell::{Cell, Flags};
 
 use super::core::Core;
-use super::paint::{LOOKS, Painter, content_len};
-use super::recorder::Extra;
-use super::repaint::{self, MODES, style_number};
+use super::frame::{Frame, MOUSE, copy_row, row};
+use super::paint::content_len;
+use super::repaint;
 use super::screen::Screen;
 use crate::model::Size;
-
-const MOUSE: TermMode = TermMode::MOUSE_MODE
-    .union(TermMode::SGR_MOUSE)
-    .union(TermMode::UTF8_MOUSE);
-/// The emulator's modes that do not concern a client that is drawn for.
-const INNER: TermMode = TermMode::INSERT.union(TermMode::LINE_FEED_NEW_LINE);
-
-/// What a client's terminal shows and is set to.
-#[derive(Clone, PartialEq, Eq)]
-struct Frame {
-    rows: Vec<Vec<Cell>>,
-    /// `None` while the cursor is hidden or out of sight.
-    cursor: Option<(usize, usize)>,
-    modes: TermMode,
-    extra: u16,
-    kitty: u8,
-    other_keys: u8,
-    style: u8,
-    title: Option<String>,
-}
 
 /// Draws one screen for one client.
 pub struct Drawn {
@@ -72,10 +48,10 @@ impl Drawn {
         let old = self.shown.take().unwrap_or_else(|| {
             repaint::reset(core, false, &mut out);
             out.extend_from_slice(b"\x1b[H\x1b[J");
-            self.blank()
+            Frame::blank(self.size)
         });
-        paint(&old, &next, &mut out);
-        set(&old, &next, &mut out);
+        old.paint(&next, &mut out);
+        old.set(&next, &mut out);
         self.shown = Some(next);
         out
     }
@@ -96,134 +72,24 @@ impl Drawn {
         }
     }
 
-    fn blank(&self) -> Frame {
-        let row = vec![Cell::default(); usize::from(self.size.cols)];
-        Frame {
-            rows: vec![row; usize::from(self.size.rows)],
-            cursor: None,
-            modes: TermMode::empty(),
-            extra: 0,
-            kitty: 0,
-            other_keys: 0,
-            style: 0,
-            title: None,
-        }
-    }
-
     fn look(&self, core: &Core, top: usize, real_cols: usize) -> Frame {
-        let mut frame = self.blank();
+        let mut frame = Frame::blank(self.size);
         let cols = usize::from(self.size.cols);
         for (y, to) in frame.rows.iter_mut().enumerate() {
             if top + y >= core.rows() {
                 break;
             }
-            for (to, from) in to.iter_mut().zip(row(core, top + y).iter().take(real_cols)) {
-                *to = from.clone();
-                to.flags &= LOOKS | Flags::WIDE_CHAR | Flags::WIDE_CHAR_SPACER;
-                if to.c == '\t' {
-                    to.c = ' ';
-                }
-            }
-            // A wide character that the edge cuts in two.
-            if let Some(last) = to.last_mut().filter(|c| c.flags.contains(Flags::WIDE_CHAR)) {
-                last.clear_wide();
-            }
+            copy_row(row(core, top + y), real_cols, to);
         }
         let (y, x) = core.place();
         let visible = core.has(TermMode::SHOW_CURSOR) && x < cols;
         frame.cursor = Some((y - top, x)).filter(|_| visible);
-        frame.modes = *core.term.mode() & !INNER;
+        frame.set_as(core);
         if top > 0 {
             // The mouse would speak of other rows than the program has.
             frame.modes &= !MOUSE;
         }
-        frame.extra = core.rec.extra.on;
-        frame.kitty = core.rec.kitty_flags(core.alt());
-        frame.other_keys = core.rec.other_keys;
-        frame.style = style_number(core);
-        frame.title = core.rec.title.clone();
         frame
-    }
-}
-
-fn row(core: &Core, y: usize) -> &[Cell] {
-    &core.grid()[Line(i32::try_from(y).unwrap_or(0))][..]
-}
-
-/// The cells that differ, and the cursor.
-fn paint(old: &Frame, new: &Frame, out: &mut Vec<u8>) {
-    let changed = old.rows != new.rows;
-    if changed && old.cursor.is_some() {
-        out.extend_from_slice(b"\x1b[?25l");
-    }
-    let mut painter = Painter::new(out);
-    for (y, (was, is)) in old.rows.iter().zip(&new.rows).enumerate() {
-        let differs = |(a, b): (&Cell, &Cell)| a != b;
-        let Some(mut from) = was.iter().zip(is).position(differs) else {
-            continue;
-        };
-        let spacer =
-            |c: Option<&Cell>| c.is_some_and(|c| c.flags.contains(Flags::WIDE_CHAR_SPACER));
-        if spacer(is.get(from)) || spacer(was.get(from)) {
-            from = from.saturating_sub(1);
-        }
-        let mut to = was
-            .iter()
-            .zip(is)
-            .rposition(differs)
-            .map_or(from, |p| p + 1);
-        if spacer(is.get(to)) || spacer(was.get(to)) {
-            to += 1;
-        }
-        painter.patch(is, y, from, to);
-    }
-    painter.plain();
-    if changed || old.cursor != new.cursor {
-        match new.cursor {
-            Some((y, x)) => {
-                painter.forget_place();
-                painter.move_to(y, x);
-                if changed || old.cursor.is_none() {
-                    painter.bytes(b"\x1b[?25h");
-                }
-            }
-            None if old.cursor.is_some() && !changed => painter.bytes(b"\x1b[?25l"),
-            None => {}
-        }
-    }
-}
-
-/// Modes, keyboard, style and title that differ.
-fn set(old: &Frame, new: &Frame, out: &mut Vec<u8>) {
-    for (mode, number) in MODES {
-        let (was, is) = (old.modes.contains(mode), new.modes.contains(mode));
-        if was != is && !INNER.contains(mode) {
-            let _ = write!(out, "\x1b[{number}{}", if is { 'h' } else { 'l' });
-        }
-    }
-    let keypad = |f: &Frame| f.modes.contains(TermMode::APP_KEYPAD);
-    if keypad(old) != keypad(new) {
-        out.extend_from_slice(if keypad(new) { b"\x1b=" } else { b"\x1b>" });
-    }
-    for mode in Extra::modes(old.extra & !new.extra) {
-        let _ = write!(out, "\x1b[?{mode}l");
-    }
-    for mode in Extra::modes(new.extra & !old.extra) {
-        let _ = write!(out, "\x1b[?{mode}h");
-    }
-    if old.kitty != new.kitty {
-        let _ = write!(out, "\x1b[={};1u", new.kitty);
-    }
-    if old.other_keys != new.other_keys {
-        let _ = write!(out, "\x1b[>4;{}m", new.other_keys);
-    }
-    if old.style != new.style {
-        let _ = write!(out, "\x1b[{} q", new.style);
-    }
-    if old.title != new.title
-        && let Some(title) = &new.title
-    {
-        let _ = write!(out, "\x1b]2;{title}\x1b\\");
     }
 }
 

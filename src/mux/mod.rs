@@ -4,13 +4,16 @@
 
 mod actions;
 mod answer;
+pub mod canvas;
 mod classify;
 mod core;
 mod drawn;
 mod flood;
+mod frame;
 mod handler;
 mod history;
 pub mod keys;
+pub mod layout;
 mod leave;
 #[cfg(test)]
 mod others_tests;
@@ -48,4 +51,4 @@ pub use reader::HistoryReader;
 pub use rescue::rescue;
 pub use scan::{Piece, Query, Scanner, What};
 pub use screen::Screen;
-pub use scrolled::{Scrolled, ScrolledLine};
+pub use scrolled::{Scrolled, ScrolledLine, rendered_text};

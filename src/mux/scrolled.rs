@@ -35,8 +35,13 @@ pub struct ScrolledLine<'a> {
 impl ScrolledLine<'_> {
     /// The text alone.
     pub fn text(&self) -> String {
-        super::plain::strip(self.bytes)
+        rendered_text(self.bytes)
     }
+}
+
+/// The text of a rendered line, without its looks.
+pub fn rendered_text(line: &[u8]) -> String {
+    super::plain::strip(line)
 }
 
 impl Scrolled {

@@ -25,6 +25,7 @@ mod states;
 mod stock_ssh;
 mod stream;
 mod trust;
+mod tui;
 mod upgrade;
 mod upload;
 mod versions;
@@ -57,6 +58,7 @@ fn every_file_is_a_module() {
             "stock_ssh",
             "stream",
             "trust",
+            "tui",
             "upgrade",
             "upload",
             "versions",

@@ -118,7 +118,7 @@ impl Engine {
             dialing: None,
             outlet: Outlet::default(),
             mirror: Mirror::new(options.size),
-            banner: Banner::new(options.read_only.then_some(READ_ONLY)),
+            banner: Banner::new((options.read_only && !options.pane).then_some(READ_ONLY)),
             predictor: Predictor::new(options.predict),
             guessed: Overlay::default(),
             escapes: Escapes::new(options.detach_key.as_ref()),
@@ -228,10 +228,15 @@ impl Engine {
             }
             Effect::ShowBanner { since, attempt } => {
                 let age = short(now.saturating_sub(since));
-                self.banner.trouble = Some(if attempt == 0 {
-                    format!("remote: nothing heard for {age} …   ~. leaves")
+                let leaves = if self.options.pane {
+                    ""
                 } else {
-                    format!("remote: connection lost {age} ago, retrying … ({attempt})   ~. leaves")
+                    "   ~. leaves"
+                };
+                self.banner.trouble = Some(if attempt == 0 {
+                    format!("remote: nothing heard for {age} …{leaves}")
+                } else {
+                    format!("remote: connection lost {age} ago, retrying … ({attempt}){leaves}")
                 });
             }
             Effect::HideBanner => self.banner.trouble = None,

@@ -5,7 +5,7 @@ use crate::model::Terminal;
 
 /// XTVERSION, default colours, kitty's keyboard, the Program Status Protocol; device attributes, which every
 /// terminal answers, mark the end.
-pub(super) const QUESTIONS: &[u8] =
+pub const QUESTIONS: &[u8] =
     b"\x1b[>0q\x1b]10;?\x1b\\\x1b]11;?\x1b\\\x1b[?u\x1b]7501;?\x1b\\\x1b[c";
 
 /// Only whether it shows programs' states, for who attaches to nothing.
@@ -46,7 +46,7 @@ impl Facts {
     }
 
     /// All answers are in: nothing needs to be looked at any more.
-    pub(super) fn is_over(&self) -> bool {
+    pub fn is_over(&self) -> bool {
         self.over
     }
 

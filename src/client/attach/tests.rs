@@ -85,6 +85,7 @@ impl Lab {
             keyboard: true,
             display: true,
             predict,
+            pane: false,
         };
         let parts = Parts {
             dial: Arc::new(TestDial(dialed)),

@@ -13,7 +13,7 @@ impl Engine {
     /// Whether anything typed may ever be guessed at.
     pub(super) fn may_guess(options: &Options) -> bool {
         options.predict != Predict::Never
-            && options.keyboard
+            && (options.keyboard || options.pane)
             && options.display
             && !options.read_only
     }

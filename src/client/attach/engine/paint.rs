@@ -224,7 +224,7 @@ impl Engine {
 
     /// What puts the terminal back for whoever has it next; `forget` where the agent goes on without us.
     pub(super) fn last_bytes(&mut self, forget: bool) -> Bytes {
-        if !self.options.display || !self.primed || self.suspended {
+        if !self.options.display || !self.primed || self.suspended || self.options.pane {
             return Bytes::new();
         }
         let mut bytes = self.without_guesses();
