@@ -43,14 +43,14 @@ pub struct Home {
     pub heard: bool,
 }
 
-/// Those that wait for a person come first, those that are over last.
+/// Those that wait for a person come first, those that are over last; the others stay where they are, whatever
+/// they do.
 fn rank(state: AgentState) -> u8 {
     match state {
         AgentState::Blocked { .. } => 0,
         AgentState::Error | AgentState::Lost => 1,
-        AgentState::Working | AgentState::Starting => 2,
-        AgentState::Done | AgentState::Idle | AgentState::Unknown => 3,
-        AgentState::Exited { .. } => 4,
+        AgentState::Exited { .. } => 3,
+        _ => 2,
     }
 }
 
@@ -115,7 +115,7 @@ impl Home {
         let urgency = |report: &Report| {
             let agents = report.status.iter().flat_map(|s| &s.agents);
             let states = agents.filter_map(|a| self.state(&(report.session.clone(), a.number)));
-            states.map(rank).min().unwrap_or(4)
+            states.map(rank).min().unwrap_or(3)
         };
         let over = |r: &Report| matches!(r.presence, Presence::Ended | Presence::Lost);
         let created = |r: &Report| r.status.as_ref().map_or(0, |s| s.spec.created);
@@ -127,7 +127,7 @@ impl Home {
             rows.push(Row::Session(id.clone()));
             let agents = report.status.iter().flat_map(|s| &s.agents);
             let mut keys: Vec<AgentKey> = agents.map(|a| (id.clone(), a.number)).collect();
-            keys.sort_by_key(|key| (self.state(key).map_or(4, rank), key.1));
+            keys.sort_by_key(|key| (self.state(key).map_or(3, rank), key.1));
             rows.extend(keys.into_iter().map(Row::Agent));
         }
         rows

@@ -12,6 +12,8 @@ use crate::mux::layout::Rect;
 
 /// The columns of one entry of the keys' list.
 const ENTRY: u16 = 36;
+/// And where there is little room.
+const NAMED: u16 = 19;
 
 /// A frame with a title, erased within; what is left inside.
 pub fn frame(buffer: &mut Buffer, area: Area, title: &str, theme: Theme) -> Area {
@@ -68,10 +70,17 @@ pub fn keys_height(bindings: &Bindings, width: u16) -> u16 {
     entries.div_ceil(columns)
 }
 
-/// All keys, in columns; those that have no room are left out, which is said.
+/// All keys, in columns; by the actions' names alone where there is little room. Those that have none are left
+/// out, which is said.
 pub fn keys(buffer: &mut Buffer, area: Area, bindings: &Bindings, theme: Theme) {
-    let all = entries(bindings);
-    let columns = (area.width / ENTRY).max(1);
+    let little = keys_height(bindings, area.width) > area.height;
+    let all = if little {
+        names(bindings)
+    } else {
+        entries(bindings)
+    };
+    let (entry, keys_width) = if little { (NAMED, 4) } else { (ENTRY, 10) };
+    let columns = (area.width / entry).max(1);
     let width = area.width / columns;
     let height = area.height.max(1);
     let fit = usize::from(height) * usize::from(columns);
@@ -83,11 +92,27 @@ pub fn keys(buffer: &mut Buffer, area: Area, bindings: &Bindings, theme: Theme) 
             break;
         }
         let line = Text::from(vec![
-            Span::styled(format!("{keys:>10} "), theme.accent()),
+            Span::styled(format!("{keys:>keys_width$} "), theme.accent()),
             Span::raw(*help),
         ]);
         buffer.set_line(x, y, &line, width.saturating_sub(1));
     }
+}
+
+/// The names of what is not done by arrows and numbers, which need no list.
+fn names(bindings: &Bindings) -> Vec<(String, &'static str)> {
+    let moves = |a: &Action| a.repeats() || a.tab().is_some();
+    let actions = Action::ALL.iter().filter(|a| !moves(a));
+    let named = actions.filter_map(|a| {
+        let key = bindings.keys_of(*a).into_iter().next()?;
+        let key = if key == "Space" {
+            "Spc".to_owned()
+        } else {
+            key
+        };
+        Some((key, a.name()))
+    });
+    named.collect()
 }
 
 /// The commands that fit what is typed, the best first.
@@ -187,7 +212,13 @@ pub fn keys_place(bindings: &Bindings, screen: Rect, whole: bool) -> Rect {
     if whole {
         return screen.middle(screen.w, height.min(screen.h));
     }
-    let height = height.min(screen.h / 2 + 2).min(screen.h.saturating_sub(1));
+    // On a small screen there is nothing else that could be seen beside it.
+    let most = if screen.h < 20 {
+        screen.h
+    } else {
+        screen.h / 2 + 2
+    };
+    let height = height.min(most).min(screen.h.saturating_sub(1));
     Rect::new(0, screen.h.saturating_sub(height + 1), screen.w, height)
 }
 

@@ -135,9 +135,13 @@ pub async fn run(start: Start) -> Result<Ending> {
         let due = last.is_none_or(|last| now >= last + FRAME);
         if wanted && due && pending.is_empty() && !suspended {
             wanted = false;
-            last = Some(now);
             let canvas = app.compose(painted.shown(app.size));
-            pending.extend_from_slice(&painted.frame(canvas));
+            let bytes = painted.frame(canvas);
+            if !bytes.is_empty() {
+                // A key that changes nothing by itself delays no echo.
+                last = Some(now);
+            }
+            pending.extend_from_slice(&bytes);
             pending.extend_from_slice(&std::mem::take(&mut app.up));
         }
         let frame = last

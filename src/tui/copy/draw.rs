@@ -8,14 +8,17 @@ use crate::mux::layout::Rect;
 use crate::tui::chrome;
 use crate::tui::theme::Theme;
 
+/// Of lines that are wider, the rest is not seen.
+const WIDEST: u16 = 400;
+
 impl Copy {
     /// Draws the lines that are in sight into a pane's place, and the cursor.
     pub fn draw(&self, canvas: &mut Canvas, rect: Rect, theme: Theme) {
-        let size = Size {
-            cols: rect.w,
+        // Lines may be of a time when the pane was wider: they are cut, not wrapped.
+        let mut screen = Screen::new(Size {
+            cols: rect.w.max(WIDEST),
             rows: rect.h,
-        };
-        let mut screen = Screen::new(size);
+        });
         screen.feed(b"\x1b[?7l");
         for (y, line) in self.lines.iter().skip(self.top).take(self.rows).enumerate() {
             screen.feed(format!("\x1b[{}H", y + 1).as_bytes());

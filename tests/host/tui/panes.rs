@@ -205,7 +205,7 @@ fn hints_help_palette_and_keys_of_ones_own() {
     // The old prefix is the program's by now: it goes back a character in the shell's line.
     t.send("\x01");
     t.wait_text("C-a and then");
-    t.wait_text("new shell to the right");
+    t.wait_text("split-right");
     t.send("|");
     t.wait_for("a border", |t| column(t, 5, '│') == Some(40));
     t.send("\x01?");
@@ -382,12 +382,8 @@ fn one_looks_back_searches_copies_and_pastes() {
     t.wait_for("the program again", |t| !t.shows("[line"));
     // The mouse selects and copies.
     let from = t.raw().len();
-    t.send("\x03");
-    t.wait_for("a fresh prompt", |t| {
-        let text = t.text();
-        let mut above_bar = text.iter().rev().skip(1).filter(|l| !l.is_empty());
-        above_bar.next().is_some_and(|l| l == "ok>")
-    });
+    // The second line of what was pasted ends here.
+    run(&mut t, "", "14: not found");
     run(&mut t, "clear; echo WO''RD", "WORD");
     t.wait_for("a clear screen", |t| {
         t.text().get(1).is_some_and(|l| l == "WORD")
@@ -397,7 +393,9 @@ fn one_looks_back_searches_copies_and_pastes() {
     press(&mut t, "/");
     t.send("zzzz");
     t.wait_text("not found");
-    t.send("\x1bq");
+    t.send("\x1b");
+    t.wait_for("the pattern's end", |t| !t.shows("zzzz"));
+    t.send("q");
     t.wait_for("the program again", |t| !t.shows("[line"));
     leave(t);
 }
