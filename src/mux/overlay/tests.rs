@@ -1,3 +1,5 @@
+//! An overlay over screens of every kind, and where none may be drawn.
+
 use proptest::prelude::*;
 
 use super::super::screen_tests::{fed, size};
