@@ -54,8 +54,8 @@ pub struct Args {
     /// No earlier output
     #[arg(long, conflicts_with = "scrollback")]
     no_scrollback: bool,
-    /// When what you type is shown before the host has answered, underlined until it has [default: `predict` of the
-    /// configuration, adaptive]
+    /// When what you type is shown before the host has answered; over a very slow line underlined until it has
+    /// [default: `predict` of the configuration, adaptive]
     #[arg(long, value_enum, value_name = "WHEN")]
     predict: Option<PredictArg>,
     /// All live agents at once, a pane for each; as `remote mux` shows them

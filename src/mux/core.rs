@@ -160,6 +160,7 @@ impl Core {
     }
 
     pub fn restore_cursor(&mut self) {
+        self.rec.images.restored();
         let extra = self.rec.saved[usize::from(self.alt())];
         self.set_origin(extra.origin);
         self.term.restore_cursor_position();

@@ -58,6 +58,7 @@ impl Handler for Core {
 
     fn goto(&mut self, line: i32, col: usize) {
         self.term.goto(line, col);
+        self.rec.images.placed();
     }
 
     fn goto_line(&mut self, line: i32) {
@@ -169,7 +170,12 @@ impl Handler for Core {
                     self.term.grid_mut().reset_region(..Line(1));
                 }
             }
-            ClearMode::All => self.capture_screen(),
+            ClearMode::All => {
+                self.capture_screen();
+                if !self.alt() {
+                    self.rec.images.erased();
+                }
+            }
             ClearMode::Saved => {
                 if !self.alt() {
                     self.scrolled.erase();

@@ -8,7 +8,7 @@ use alacritty_terminal::term::TermMode;
 use alacritty_terminal::term::cell::{Cell, Flags};
 use alacritty_terminal::vte::ansi::{CharsetIndex, StandardCharset};
 
-use super::paint::Painter;
+use super::paint::{Painter, is_doubtful};
 use super::repaint;
 use super::screen::Screen;
 
@@ -26,6 +26,11 @@ impl Glyph {
     pub fn is_wide(&self) -> bool {
         let wide = Flags::WIDE_CHAR | Flags::WIDE_CHAR_SPACER | Flags::LEADING_WIDE_CHAR_SPACER;
         self.0.flags.intersects(wide)
+    }
+
+    /// Terminals disagree about its width.
+    pub fn is_doubtful(&self) -> bool {
+        is_doubtful(&self.0)
     }
 
     /// The same characters, whatever they look like.
@@ -70,19 +75,44 @@ impl Screen {
         self.core().grid().cursor.input_needs_wrap
     }
 
+    /// Nothing is half done, as far as can be told: no sequence, no frame, and no repaint, which hides the cursor until
+    /// it is whole.
+    pub fn at_rest(&self) -> bool {
+        self.core().has(TermMode::SHOW_CURSOR) && !self.synchronized() && !self.in_sequence()
+    }
+
+    /// Terminals may disagree about the columns of a row: something in it, or in what wraps into it, is of doubtful width.
+    pub fn is_doubtful(&self, row: u16) -> bool {
+        let grid = self.core().grid();
+        let rows = 0..=i32::from(row.min(self.size().rows.saturating_sub(1)));
+        for (i, line) in rows.rev().enumerate() {
+            let cells = &grid[Line(line)][..];
+            let wraps = cells
+                .last()
+                .is_some_and(|c| c.flags.contains(Flags::WRAPLINE));
+            if i > 0 && !wraps {
+                return false;
+            }
+            if cells.iter().any(is_doubtful) {
+                return true;
+            }
+        }
+        false
+    }
+
     /// Cells can be drawn over it and taken off again: something was printed and the cursor is shown, nothing is half
-    /// done, and a character written anywhere is this character there.
+    /// done, a character written anywhere is this character there, and the terminal's cursor is where it is here.
     pub fn takes_overlay(&self) -> bool {
         let core = self.core();
         let charset = core.grid().cursor.charsets[CharsetIndex::G0];
-        core.has(TermMode::SHOW_CURSOR)
+        self.at_rest()
             && !core.has(TermMode::INSERT)
             && !core.has(TermMode::ORIGIN)
             && core.rec.active == CharsetIndex::G0
             && charset == StandardCharset::Ascii
             && core.rec.last.is_some()
-            && !self.synchronized()
-            && !self.in_sequence()
+            && !core.rec.images.mislead()
+            && !self.is_doubtful(self.cursor().0)
     }
 }
 

@@ -358,7 +358,7 @@ impl<'a> Painter<'a> {
 }
 
 /// Terminals disagree about the width of these: behind them the place must be said.
-fn is_doubtful(cell: &Cell) -> bool {
+pub(super) fn is_doubtful(cell: &Cell) -> bool {
     cell.c >= '\u{1F000}' || cell.zerowidth().is_some_and(|z| !z.is_empty())
 }
 

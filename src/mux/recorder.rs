@@ -68,6 +68,43 @@ impl Extra {
     }
 }
 
+/// What images, which the emulator does not draw, have done to the agreement with terminals that do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Images {
+    #[default]
+    None,
+    /// One was drawn: the cursor, and lines that it has scrolled, may stand elsewhere.
+    Astray,
+    /// Since then the cursor was placed by row and column.
+    Placed,
+    /// And the main screen was erased: only a saved cursor may still be astray.
+    Past,
+}
+
+impl Images {
+    pub fn mislead(self) -> bool {
+        matches!(self, Self::Astray | Self::Placed)
+    }
+
+    pub fn placed(&mut self) {
+        if *self == Self::Astray {
+            *self = Self::Placed;
+        }
+    }
+
+    pub fn erased(&mut self) {
+        if *self == Self::Placed {
+            *self = Self::Past;
+        }
+    }
+
+    pub fn restored(&mut self) {
+        if *self != Self::None {
+            *self = Self::Astray;
+        }
+    }
+}
+
 /// The recorded state.
 #[derive(Debug)]
 pub(super) struct Recorder {
@@ -99,6 +136,7 @@ pub(super) struct Recorder {
     pub last: Option<char>,
     /// Within a synchronized update.
     pub sync: bool,
+    pub images: Images,
     /// The private mode by which the alternate screen was entered.
     pub alt_mode: u16,
 }
@@ -127,6 +165,7 @@ impl Recorder {
             colors_touched: [0; 5],
             last: None,
             sync: false,
+            images: Images::None,
             alt_mode: 1049,
         }
     }

@@ -10,6 +10,7 @@ use alacritty_terminal::term::cell::Flags;
 use alacritty_terminal::vte::ansi::{Processor, Timeout};
 
 use super::core::Core;
+use super::recorder::Images;
 use super::scrolled::Scrolled;
 use super::tail::{Fed, Tail};
 use super::{leave, repaint};
@@ -70,6 +71,7 @@ impl Screen {
             tail.feed(bytes, &mut |fed| match fed {
                 Fed::Bytes(bytes) => core.advance(parser, bytes),
                 Fed::SoftReset => core.soft_reset(),
+                Fed::Image => core.rec.images = Images::Astray,
             });
         }));
         if done.is_err() {

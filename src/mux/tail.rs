@@ -8,6 +8,8 @@ pub(super) enum Fed<'a> {
     Bytes(&'a [u8]),
     /// DECSTR, which vte does not know.
     SoftReset,
+    /// An image that moves a terminal's cursor.
+    Image,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -99,14 +101,21 @@ impl Tail {
                         End::Cut(at) => (at, true),
                         End::Missing(_) => (b.len(), false),
                     };
+                    let image = is_image(kind, sequence);
                     if !complete {
                         give(b, start, p, sink);
+                        if image {
+                            sink(Fed::Image);
+                        }
                         self.hold_string(kind, sequence);
                         return;
                     }
-                    if kind != Text::Osc || next - p > MAX_SEQUENCE {
+                    if kind != Text::Osc || image || next - p > MAX_SEQUENCE {
                         give(b, start, p, sink);
                         start = next;
+                    }
+                    if image {
+                        sink(Fed::Image);
                     }
                     i = next;
                 }
@@ -140,6 +149,24 @@ impl Tail {
     }
 }
 
+/// Whether the string at the front of `b` draws an image: sixels, iTerm2's, kitty's where one is put on the screen.
+fn is_image(kind: Text, b: &[u8]) -> bool {
+    let payload = b.get(2..).unwrap_or_default();
+    match kind {
+        Text::Dcs => {
+            let is_parameter = |c: &u8| matches!(c, b'0'..=b'9' | b';');
+            payload.iter().find(|c| !is_parameter(c)) == Some(&b'q')
+        }
+        Text::Osc => payload.starts_with(b"1337;File") || payload.starts_with(b"1337;Multipart"),
+        Text::Apc => payload.strip_prefix(b"G").is_some_and(|keys| {
+            let keys = keys.split(|c| matches!(*c, b';' | ESC)).next();
+            let mut keys = keys.unwrap_or_default().split(|c| *c == b',');
+            keys.any(|key| matches!(key, b"a=T" | b"a=p"))
+        }),
+        Text::Other => false,
+    }
+}
+
 /// Passes on what lies between two sequences. A character that one of them cuts off is broken: said here,
 /// for the parser would go on waiting for its rest.
 fn give(b: &[u8], from: usize, to: usize, sink: &mut impl FnMut(Fed<'_>)) {
@@ -164,6 +191,7 @@ mod tests {
             tail.feed(chunk, &mut |fed| match fed {
                 Fed::Bytes(b) => out.extend_from_slice(b),
                 Fed::SoftReset => out.extend_from_slice(b"<soft>"),
+                Fed::Image => out.extend_from_slice(b"<image>"),
             });
         }
         (out, tail.bytes())
@@ -185,7 +213,35 @@ mod tests {
         assert_eq!((out, tail), (b"a".to_vec(), b"\x1b]7777;".to_vec()));
         let (out, tail) = all(&[b"a\x1b]0;", &long, b"\x1b", b"\\b"]);
         assert_eq!((out, tail), (b"ab".to_vec(), Vec::new()));
-        assert_eq!(all(&[b"a\x1bPq\xe2\x9c\x9c#1\x1b\\b"]).0, b"ab");
-        assert_eq!(all(&[b"a\x1bPq#1\x1b[mb"]).0, b"a\x1b[mb");
+        assert_eq!(all(&[b"a\x1bPz\xe2\x9c\x9c#1\x1b\\b"]).0, b"ab");
+        assert_eq!(all(&[b"a\x1bPz#1\x1b[mb"]).0, b"a\x1b[mb");
+    }
+
+    #[test]
+    fn images_that_move_a_cursor_are_told() {
+        let long = vec![b'x'; 10_000];
+        for image in [
+            "\x1bPq#1",
+            "\x1bP0;1;8q",
+            "\x1b]1337;File=inline=1:",
+            "\x1b]1337;MultipartFile=",
+            "\x1b_Gf=100,a=T;",
+            "\x1b_Ga=p,i=1",
+        ] {
+            let image = image.as_bytes();
+            assert_eq!(all(&[b"a", image, b"\x1b\\b"]).0, b"a<image><image>b");
+            assert_eq!(all(&[&[b"a", image, b"\x1b\\b"].concat()]).0, b"a<image>b");
+            assert_eq!(all(&[b"a", image, &long]).0, b"a<image><image>");
+        }
+        for other in [
+            "\x1bP$qm",
+            "\x1bP+q544e",
+            "\x1b]1337;Set",
+            "\x1b_Ga=d,d=A",
+            "\x1b_Gi=1;a=T",
+        ] {
+            let out = all(&[b"a", other.as_bytes(), b"\x1b\\b"]).0;
+            assert!(!out.contains(&b'<'), "{other:?}");
+        }
     }
 }

@@ -42,6 +42,13 @@ impl Outlet {
         }
     }
 
+    /// A repaint of ours: before what waits of the agent's, but behind what of ours would be drawn over it.
+    pub(super) fn push_over(&mut self, bytes: Bytes) {
+        let ours = |(kind, _): &&(Kind, Bytes)| *kind == Kind::Own;
+        let at = self.queue.iter().take_while(ours).count();
+        self.queue.insert(at, (Kind::Own, bytes));
+    }
+
     /// What is to be written next.
     pub(super) fn front(&self) -> Option<&(Kind, Bytes)> {
         self.queue.front()
@@ -63,5 +70,25 @@ impl Outlet {
     /// Forgets what the agent wrote; a repaint follows.
     pub(super) fn discard(&mut self) {
         self.queue.retain(|(kind, _)| *kind == Kind::Own);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repaint_wipes_out_what_of_ours_waits() {
+        let mut outlet = Outlet::default();
+        outlet.push(Kind::Own, "guess".into());
+        outlet.push(Kind::Own, "told".into());
+        outlet.push(Kind::Agent, "agent".into());
+        outlet.push(Kind::Own, "later".into());
+        outlet.push_over("repaint".into());
+        let mut order = Vec::new();
+        while let Some((_, bytes)) = outlet.take(99) {
+            order.push(bytes);
+        }
+        assert_eq!(order, ["guess", "told", "repaint", "agent", "later"]);
     }
 }

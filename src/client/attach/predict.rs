@@ -21,7 +21,7 @@ use crate::mux::{Overlay, Screen};
 
 /// More than this at once is a paste.
 const PASTE: usize = 100;
-/// Keys under way that are remembered; with more of them nothing is guessed.
+/// Keys under way, and cursors guessed, that are remembered; with more of them nothing is guessed.
 const UNDER_WAY: usize = 512;
 
 /// When guesses are shown.
@@ -89,6 +89,8 @@ pub(super) struct Predictor {
     floor: Option<(u16, u16)>,
     /// Keys that the program has not been given yet, as far as is known.
     under_way: VecDeque<(u64, Typed, Duration)>,
+    /// The screen is half drawn: nothing can be judged by it.
+    blind: bool,
     counts: Guessed,
 }
 
@@ -107,6 +109,7 @@ impl Predictor {
             rest: None,
             floor: None,
             under_way: VecDeque::new(),
+            blind: false,
             counts: Guessed::default(),
         }
     }
@@ -144,7 +147,8 @@ impl Predictor {
         if self.when == Predict::Never {
             return;
         }
-        if bytes.len() > PASTE || self.under_way.len() > UNDER_WAY {
+        let most = self.under_way.len().max(self.cursors.len());
+        if bytes.len() > PASTE || most > UNDER_WAY {
             return self.forget();
         }
         self.judge(screen, now);
@@ -173,7 +177,8 @@ impl Predictor {
     /// When [`Predictor::heard`] is wanted though nothing was heard.
     pub(super) fn due(&self) -> Option<Duration> {
         let oldest = self.cells.values().map(|g| g.at).min()?;
-        (self.when == Predict::Adaptive).then(|| self.trigger.due(oldest))?
+        // What ends a half-drawn frame is heard.
+        (self.when == Predict::Adaptive && !self.blind).then(|| self.trigger.due(oldest))?
     }
 
     /// Compares what was guessed with what the host says.
@@ -184,8 +189,9 @@ impl Predictor {
             self.size = screen.size();
             return self.reset();
         }
-        // A frame that is half drawn proves nothing.
-        if screen.synchronized() || screen.in_sequence() {
+        // A frame or a repaint that is half drawn proves nothing.
+        self.blind = !screen.at_rest();
+        if self.blind {
             return;
         }
         let Self {
@@ -198,7 +204,7 @@ impl Predictor {
         let mut wrong = false;
         cells.retain(|&(row, col), guess| {
             let verdict = match screen.glyph(row, col) {
-                Some(actual) => guess.verdict(&actual, acks),
+                Some(actual) => guess.verdict(&actual, acks, now),
                 None => Verdict::Wrong,
             };
             match verdict {
@@ -255,7 +261,7 @@ impl Predictor {
         }
         let underline = self.trigger.underlines();
         for (&(row, col), guess) in &mut self.cells {
-            if guess.epoch > self.confirmed {
+            if guess.epoch > self.confirmed || screen.is_doubtful(row) {
                 continue;
             }
             let Some(glyph) = screen.glyph(row, col).and_then(|g| guess.over(&g)) else {
@@ -271,7 +277,7 @@ impl Predictor {
             overlay.cells.insert((row, col), glyph);
         }
         // Once the host has answered, its cursor counts.
-        let known = |c: &&Cursor| c.epoch <= self.confirmed;
+        let known = |c: &&Cursor| c.epoch <= self.confirmed && !screen.is_doubtful(c.row);
         overlay.cursor = (self.cursors.iter().rev().find(known))
             .filter(|c| c.number > self.acks.applied || !overlay.cells.is_empty())
             .map(|c| (c.row, c.col))

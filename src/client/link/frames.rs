@@ -5,9 +5,6 @@ use super::types::{Effect, Now, Reason};
 use super::{Link, State};
 use crate::proto::{Attached, Outcome, PROTOCOL, Resumed, ToClient, ToHost};
 
-/// The minor version whose hosts say what is answered.
-const ECHOES_SINCE: u16 = 3;
-
 impl Link {
     pub(super) fn frame(&mut self, frame: ToClient, now: Now, out: &mut Vec<Effect>) {
         if !matches!(
@@ -23,7 +20,7 @@ impl Link {
                     *greeted = true;
                     self.credit.round_trip(now.mono.saturating_sub(*since));
                 }
-                self.echoes = self.config.echoes && peer.protocol.minor >= ECHOES_SINCE;
+                self.echoes = false;
                 if peer.protocol.major != PROTOCOL.major {
                     let message = format!(
                         "the session's host speaks protocol {} ({}), this is {PROTOCOL}",
@@ -78,7 +75,11 @@ impl Link {
                 }
                 self.send_input(now, out);
             }
-            ToClient::EchoAck(number) => self.input.echoed(number),
+            ToClient::EchoAck(number) => {
+                // The first comes of itself, so that nobody need trust a version.
+                self.echoes = self.config.echoes;
+                self.input.echoed(number);
+            }
             ToClient::Ping(nonce) => self.send(ToHost::Pong(nonce), now, out),
             ToClient::Pong(nonce) => {
                 if let Some(trip) = self.heart.pong(nonce, now.mono) {

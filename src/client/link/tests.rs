@@ -169,6 +169,32 @@ fn another_major_protocol_and_a_fatal_notice_close_for_good() {
 }
 
 #[test]
+fn what_is_answered_is_known_once_the_host_says_it() {
+    let mut link = new_link();
+    link.config.echoes = true;
+    step(&mut link, Event::Start, 0);
+    step(&mut link, Event::Dialed, 1);
+    // The minor version alone proves nothing.
+    step(
+        &mut link,
+        Event::Frame(ToClient::Hello(hello(PROTOCOL.major))),
+        2,
+    );
+    assert_eq!(link.typed(), None);
+    step(&mut link, Event::Frame(ToClient::EchoAck(0)), 3);
+    assert!(link.typed().is_some());
+    step(&mut link, Event::Lost, 4);
+    step(&mut link, Event::Tick, 1000);
+    step(&mut link, Event::Dialed, 1001);
+    step(
+        &mut link,
+        Event::Frame(ToClient::Hello(hello(PROTOCOL.major))),
+        1002,
+    );
+    assert_eq!(link.typed(), None);
+}
+
+#[test]
 fn a_dial_that_cannot_work_fails_at_once_and_others_within_the_first_limit() {
     let fail = |retry| {
         Event::DialFailed(Failure {

@@ -1,4 +1,4 @@
-//! Overlays on terminals whose program does not know of them: drawn, changed, and gone.
+//! An overlay over screens of every kind, and where none may be drawn.
 
 use proptest::prelude::*;
 
@@ -54,6 +54,44 @@ fn some_states_take_none() {
         "\x1b[3",
     ] {
         assert!(!takes(&format!("hello{bytes}")), "{bytes:?}");
+    }
+}
+
+#[test]
+fn none_where_an_image_has_moved_the_terminals_cursor() {
+    let takes = |bytes: &str| fed(size(20, 6), format!("hello{bytes}").as_bytes()).takes_overlay();
+    let images = [
+        "\x1bPq#1~\x1b\\",
+        "\x1b]1337;File=:AA==\x07",
+        "\x1b_Ga=T;AA==\x1b\\",
+    ];
+    for image in images {
+        assert!(!takes(image), "{image:?}");
+        assert!(!takes(&format!("{image}\x1b[1;1H")));
+        assert!(!takes(&format!("{image}\x1b[2J")));
+        assert!(!takes(&format!(
+            "{image}\x1b[?1049h\x1b[H\x1b[2J\x1b[?1049l"
+        )));
+        // Erased whole with the cursor put in its place, both agree again.
+        assert!(takes(&format!("{image}\r\n\x1b[H\x1b[2J$ ")));
+        assert!(!takes(&format!("{image}\x1b[H\x1b[2J{image}")));
+        assert!(!takes(&format!("\x1b7{image}\x1b[H\x1b[2J\x1b8")));
+        assert!(takes(&format!("{image}\x1bcanew")));
+        let screen = fed(size(20, 6), format!("hello{image}").as_bytes());
+        assert!(fed(size(20, 6), &screen.repaint()).takes_overlay());
+    }
+}
+
+#[test]
+fn none_in_a_row_of_doubtful_width() {
+    let takes = |bytes: &str| fed(size(20, 6), bytes.as_bytes()).takes_overlay();
+    assert!(takes("漢 ä $ "));
+    for prompt in ["🚀 $ ", "\u{2764}\u{fe0f} $ ", "e\u{301} $ "] {
+        assert!(!takes(prompt), "{prompt:?}");
+        assert!(!takes(&format!("{prompt}{}", "x".repeat(30))));
+        assert!(takes(&format!("{prompt}\r\n$ ")));
+        let screen = fed(size(20, 6), format!("{prompt}\r\n$ ").as_bytes());
+        assert!(screen.is_doubtful(0) && !screen.is_doubtful(1) && !screen.is_doubtful(99));
     }
 }
 

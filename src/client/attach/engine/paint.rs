@@ -10,7 +10,7 @@ use super::super::outlet::Kind;
 use super::{Engine, LEAVE_TERMINAL, Lesson};
 use crate::client::link::Event;
 use crate::model::AgentState;
-use crate::mux::psp;
+use crate::mux::{Overlay, psp};
 use crate::proto::Form;
 
 /// Output is over when nothing came for so long: the emulator may catch up, and a banner be drawn again.
@@ -170,7 +170,10 @@ impl Engine {
         self.banner.erased();
         self.predictor.forget();
         match self.restoring() {
-            Some(bytes) => self.outlet.push_front(bytes),
+            Some(bytes) => {
+                self.guessed = Overlay::default();
+                self.outlet.push_over(bytes);
+            }
             None => {
                 self.lesson = Lesson::None;
                 self.event(Event::Repaint);

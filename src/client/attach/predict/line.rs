@@ -21,7 +21,9 @@ impl Predictor {
     pub(super) fn key(&mut self, key: Typed, number: u64, screen: &Screen, at: Duration) {
         let cause = Cause { number, at };
         match key {
-            Typed::Char(c) if c.width() == Some(1) => self.insert(c, cause, screen),
+            Typed::Char(c) if c.width() == Some(1) && !screen.as_written(c).is_doubtful() => {
+                self.insert(c, cause, screen);
+            }
             Typed::Back => self.back(cause, screen),
             Typed::Left => self.left(cause, screen),
             Typed::Right => self.right(cause, screen),
@@ -168,6 +170,7 @@ impl Predictor {
             at: cause.at,
             glyph,
             before: Guess::before(earlier, actual),
+            early: None,
             own,
             shown: false,
         };

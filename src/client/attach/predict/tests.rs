@@ -245,6 +245,83 @@ fn a_resize_and_a_half_drawn_frame() {
     assert!(!side.predictor.is_active());
 }
 
+#[test]
+fn nothing_is_waited_for_by_time_in_a_frame_that_never_ends() {
+    for trip in [20, 70] {
+        let mut side = Side::new(Predict::Adaptive, trip);
+        side.screen.feed(b"\x1b[?2026h");
+        side.type_("l");
+        for _ in 0..3 {
+            side.now += ms(6000);
+            side.hear();
+            assert_eq!(side.predictor.due(), None);
+        }
+        side.answer(1, "l\x1b[?2026l", true);
+        assert!(!side.predictor.is_active());
+    }
+}
+
+#[test]
+fn a_repaint_that_is_half_there_is_not_judged() {
+    let mut side = Side::confirmed();
+    side.type_("s");
+    assert_eq!(side.line(), "$ ls");
+    side.answer(2, "s", false);
+    let repaint = String::from_utf8(side.screen.repaint()).expect("text");
+    let erase = "\x1b[H\x1b[J";
+    let (half, rest) = repaint.split_at(repaint.find(erase).expect("an erase") + erase.len());
+    side.screen = Screen::new(SIZE);
+    side.answer(2, half, true);
+    side.answer(2, rest, true);
+    side.type_("x");
+    assert_eq!(side.line(), "$ lsx");
+    assert_eq!(side.predictor.counts().wrong, 0);
+}
+
+#[test]
+fn a_host_that_never_says_what_is_answered_fills_no_memory() {
+    let mut side = Side::confirmed();
+    for n in 0..3000 {
+        side.type_(["\r", "x"][n % 2]);
+        side.acks.applied = side.number;
+    }
+    assert!(side.predictor.cursors.len() <= UNDER_WAY + 1);
+}
+
+#[test]
+fn what_stood_there_before_the_program_had_the_key_proves_nothing() {
+    let mut side = Side::confirmed();
+    side.type_("su\r");
+    for key in ["P", "a", "b", "c"] {
+        side.type_(key);
+    }
+    side.answer(2, "su\r\nP: ", false);
+    side.now += ms(100);
+    for number in 3..=6 {
+        side.answer(number, "", false);
+        assert_eq!(side.line(), "P:");
+    }
+    side.answer(6, "", true);
+    assert_eq!(side.predictor.counts(), Guessed::default());
+}
+
+#[test]
+fn none_in_a_row_of_doubtful_width() {
+    let mut side = Side::confirmed();
+    side.answer(1, "\r\n🚀 $ ", true);
+    side.type_("l");
+    side.answer(2, "l", true);
+    side.type_("s");
+    assert_eq!(side.line(), "🚀 $ l");
+    // Nor where only the guess is in one.
+    side.type_("\r");
+    side.answer(4, "s\r\n$ \x1b7\x1b[3;20H🚀\x1b8", true);
+    side.type_("a");
+    side.answer(5, "a", true);
+    side.type_("b");
+    assert!(side.predictor.overlay(&side.screen).is_empty());
+}
+
 /// What a program answers to one key: it echoes, hides, edits a line, or does something else.
 fn reply(kind: u8, key: &str) -> String {
     match (kind % 8, key) {
@@ -308,8 +385,13 @@ proptest! {
     /// A program that echoes nothing is shown nothing, whatever was echoed before the line was ended.
     #[test]
     fn hidden_input_is_never_shown(
-        before in "[a-z]{0,5}", secret in "[!-~]{1,20}", lag in 0usize..5,
+        before in "[a-z]{0,5}",
+        // What a prompt prints is no echo, though it may be the same.
+        same in 0usize..10, other in "[!-~]{1,20}",
+        lag in 0usize..15, late in 0usize..5, answered in any::<bool>(),
     ) {
+        let prompt = "Password: ";
+        let secret = format!("{}{other}", &prompt[..same]);
         let mut side = Side::new(Predict::Always, 200);
         for c in before.chars() {
             side.type_(&c.to_string());
@@ -320,14 +402,24 @@ proptest! {
         let enter = side.number;
         for (i, c) in secret.chars().enumerate() {
             if i == lag {
-                side.answer(enter, "\r\nPassword: ", true);
+                side.answer(enter, &format!("\r\n{prompt}"), answered);
             }
             side.type_(&c.to_string());
             let overlay = side.predictor.overlay(&side.screen);
             prop_assert!(overlay.cells.is_empty(), "{overlay:?}");
         }
+        if lag >= secret.len() {
+            side.answer(enter, &format!("\r\n{prompt}"), answered);
+        }
+        // The program is given them one by one, and the host says later that it has not answered.
         let number = side.number;
-        side.answer(number, "", true);
+        for given in enter..=number + late as u64 {
+            side.now += ms(40);
+            side.acks.echoed = given.saturating_sub(late as u64).max(side.acks.echoed);
+            side.answer(given.min(number), "", false);
+            let overlay = side.predictor.overlay(&side.screen);
+            prop_assert!(overlay.cells.is_empty(), "{overlay:?}");
+        }
         prop_assert!(side.predictor.overlay(&side.screen).is_empty());
         prop_assert_eq!(side.predictor.counts().shown, 0);
     }

@@ -15,6 +15,8 @@ async fn confirmed() -> (Lab, Host) {
     assert!(host.attach.echoes);
     host.attached(0, Resumed::Repaint).await;
     host.output(Form::Repaint, 0, &blank()).await;
+    // The host is one that says what is answered.
+    host.send(ToClient::EchoAck(0)).await;
     host.raw(b"\x1b[2;6r\x1b[1;31m$ ").await;
     lab.until(b"$ ").await;
     lab.type_("l").await;
@@ -107,6 +109,27 @@ async fn a_wrong_guess_is_gone_with_the_hosts_word_and_so_is_one_that_is_left() 
     let (report, seen) = lab.end().await;
     assert_eq!(report.guessed, Guessed { shown: 2, wrong: 1 });
     assert_eq!(shown(&seen).0[0], "$ lt");
+}
+
+#[tokio::test]
+async fn a_guess_that_is_painted_over_leaves_no_trace() {
+    let (mut lab, mut host) = confirmed().await;
+    host.raw(b"\x1b[44m").await;
+    let from = lab.seen.len();
+    lab.type_("s").await;
+    lab.until_from(from, b"s").await;
+    host.hear(input).await;
+    let from = lab.seen.len();
+    lab.outside.send(Outside::Continued).await.expect("sent");
+    lab.until_from(from, b"$ l").await;
+    host.passed(&mut lab).await;
+    let agent = b"\x1b[2;6r\x1b[1;31m$ l\x1b[44m\x1b]0;passed\x07";
+    assert_eq!(
+        String::from_utf8_lossy(&screen(&lab.seen).repaint()),
+        String::from_utf8_lossy(&screen(agent).repaint())
+    );
+    lab.type_("\r~.").await;
+    lab.end().await;
 }
 
 #[tokio::test]
