@@ -1,3 +1,5 @@
+//! Overlays on terminals whose program does not know of them: drawn, changed, and gone.
+
 use proptest::prelude::*;
 
 use super::super::screen_tests::{fed, size};
