@@ -1,4 +1,4 @@
-//! An overlay over screens of every kind, and where none may be drawn.
+//! Overlays on terminals whose program does not know of them: drawn, changed, and gone.
 
 use proptest::prelude::*;
 
