@@ -182,7 +182,13 @@ impl Home {
                 None => counts.push((state, 1)),
             }
         }
-        counts.sort_by_key(|(state, _)| rank(*state));
+        let weight = |state: AgentState| match state {
+            AgentState::Working | AgentState::Starting => 0,
+            AgentState::Done => 1,
+            AgentState::Idle => 2,
+            _ => 3,
+        };
+        counts.sort_by_key(|(state, _)| (rank(*state), weight(*state)));
         counts
     }
 }

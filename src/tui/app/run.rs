@@ -14,7 +14,7 @@ use super::super::{Ending, Start};
 use super::*;
 use crate::client::attach::{Facts, Outside, QUESTIONS, RESET_ALL};
 use crate::client::cloud;
-use crate::client::status::{Report, watch as follow};
+use crate::client::status::{Presence, Report, watch as follow};
 use crate::client::who;
 use crate::error::Result;
 use crate::model::{Terminal, now_ms};
@@ -217,6 +217,10 @@ pub async fn run(start: Start) -> Result<Ending> {
             },
             () = dirty.notified() => wanted = true,
             Some(report) = reports.recv() => {
+                if !matches!(report.presence, Presence::Live | Presence::Unreachable) {
+                    // Nobody follows it any more; it may be started again.
+                    watched.remove(&report.session);
+                }
                 let rented = report.provider == "ec2";
                 let spent = rented.then(|| cloud::spent(&app.paths, &report.session, now_ms()));
                 app.home.see(report, spent.and_then(Result::ok).flatten());

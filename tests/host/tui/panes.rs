@@ -324,6 +324,19 @@ fn an_ended_agent_keeps_its_screen_and_r_starts_it_again() {
     t.send("more\r");
     t.wait_text("got more");
     leave(t);
+
+    // A session that is over begins again, and its state is followed again.
+    let one = env.dispatch(&["--command", &answers()]);
+    let mut t = mux(&env, &[&one], USUAL);
+    t.wait_text("READY");
+    env.ok(&["kill", &format!("{one}/1")]);
+    t.wait_text("its session is over");
+    t.wait_text("exited(");
+    t.send("r");
+    t.wait_for("it runs, and the title says so", |t| {
+        t.shows("READY") && !t.shows("exited(") && !t.shows("session is over")
+    });
+    leave(t);
 }
 
 #[test]
