@@ -159,7 +159,10 @@ fn keys_show_at_once_at_a_shells_prompt_and_a_password_never() {
 #[test]
 fn keys_show_at_once_in_vim() {
     let mut far = Far::begin("vim -u NONE -N -i NONE -n", "adaptive");
-    far.terminal.wait_text("VIM - Vi IMproved");
+    // Not its greeting: that goes with the first resize, sometimes before it is seen.
+    far.terminal.wait_for("vim", |t| {
+        [1, 22].iter().all(|y| t.text()[*y].starts_with('~'))
+    });
     far.settles();
     far.terminal.send("i");
     far.terminal.wait_text("-- INSERT --");
