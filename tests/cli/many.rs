@@ -168,6 +168,12 @@ fn a_broadcast_asks_first_and_reaches_those_it_is_for() {
     assert_eq!(json(&none.stdout), Value::Array(vec![]));
     let wrong = env.run(&["broadcast", "y", "--yes", "two/7"]);
     assert_eq!(wrong.code, 1);
+    let row = format!("{two}/7");
+    assert!(wrong.stdout.contains(&row), "{}", wrong.all());
+    let why = "there is no such agent";
+    assert!(wrong.stdout.contains(why), "{}", wrong.all());
+    let wrong = env.run(&["wait", "two/7", "--state", "done"]);
+    assert_eq!(wrong.code, 1);
     assert!(wrong.stderr.contains("has no agent 7"), "{}", wrong.all());
 
     let both = env.run(&["send", "two/1,two/2", "again", "--enter"]);
