@@ -104,7 +104,6 @@ impl Emulator {
     }
 
     pub fn feed(&mut self, bytes: &[u8]) {
-        self.vt.process(bytes);
         let mut all = std::mem::take(&mut self.partial);
         all.extend_from_slice(bytes);
         let mut text = String::with_capacity(all.len());
@@ -133,6 +132,8 @@ impl Emulator {
             }
         }
         self.partial = rest.to_vec();
+        // In whole characters: vt100's parser (vte 0.15) loses one that follows a character which came in two parts.
+        self.vt.process(text.as_bytes());
         self.avt.feed_str(&text);
     }
 
@@ -340,4 +341,15 @@ impl fmt::Debug for Grid {
         }
         write!(f, "cursor {:?}", self.cursor)
     }
+}
+
+#[test]
+fn a_character_in_two_parts_costs_none_of_those_behind_it() {
+    let mut e = Emulator::new(Size { cols: 20, rows: 2 });
+    e.feed(b"\xc3");
+    e.feed("\u{f1} \u{65e5}".as_bytes().split_at(1).1);
+    let text = |grid: &Grid| text_of(&grid.cells[0]).replace(' ', "");
+    let seen = e.snapshot();
+    assert_eq!(text(&seen.avt), text(&seen.vt100));
+    assert_eq!(seen.vt100.cells[0][1].0, " ");
 }
