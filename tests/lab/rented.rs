@@ -313,7 +313,7 @@ impl Watch {
     }
 
     /// Its last status.
-    pub async fn to_the_end(mut self) -> SessionStatus {
+    pub async fn ended(mut self) -> SessionStatus {
         self.status(|s| s.ended.is_some()).await
     }
 }
