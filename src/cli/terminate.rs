@@ -93,7 +93,11 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
                         };
                         registry.ledger().ended(&known.id, end);
                     }
-                    down.and(ended)
+                    // A host that was gone already, or went meanwhile, has nothing to say to that.
+                    down.and(match ended {
+                        Err(e) if e.kind == Kind::Connection => Ok(()),
+                        told => told,
+                    })
                 }
                 _ => ended,
             };
