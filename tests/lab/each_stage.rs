@@ -291,8 +291,14 @@ fn each_end_at_each_stage_of_a_dispatch_loses_nothing() {
     env.ok(&["discard", &first, "--yes"]);
 
     let begun = Instant::now();
-    // Where there is no host, no deadline or no client yet or any more, nothing can be done to it.
-    let none = [("made", "ttl"), ("made", "host"), ("working", "client")];
+    // Where there is no host, no deadline or no client yet or any more, nothing can be done to it; and a machine that
+    // boots does not hear its button.
+    let none = [
+        ("made", "ttl"),
+        ("made", "host"),
+        ("made", "shutdown"),
+        ("working", "client"),
+    ];
     let all = STAGES
         .iter()
         .flat_map(|s| ENDS.iter().map(move |e| (*s, *e)))
