@@ -16,7 +16,7 @@ use crate::ec2_world::there;
 use crate::guest::BOOT;
 use crate::harness::{Lab, Machines, REGION, as_root};
 use crate::person::{
-    LONG, all_is_listed_and_goes, await_instance, block, json_of, patiently, soak_time,
+    LONG, all_is_listed_and_goes, await_instance, block, dispatch, json_of, soak_time,
 };
 
 /// How far the dispatch has come. The first four are the launch's own words for it.
@@ -280,11 +280,9 @@ fn each_end_at_each_stage_of_a_dispatch_loses_nothing() {
     std::fs::write(config.join("config.toml"), AGENT).expect("written");
     let top = repository(&env);
     env.ok(&["workspace", "create", "--name", "alpha", "--size", "10gb"]);
-    let on = ["dispatch", "--detach", "--no-repo", "--workspace", "alpha"];
+    let on = ["--no-repo", "--workspace", "alpha"];
     let make = "echo kept >/work/data/kept; sync -f /work/data; echo ready; exec sleep 1000";
-    let first = patiently(&env, &[&on[..], &["--command", make]].concat());
-    assert_eq!(first.code, 0, "{}", first.all());
-    let first = session_in(&first.stdout).expect("a session");
+    let first = dispatch(&env, &[&on[..], &["--command", make]].concat());
     await_true("its work", BOOT, || {
         env.ok(&["logs", &first]).stdout.contains("ready")
     });

@@ -68,6 +68,13 @@ pub fn dispatch(env: &TestEnv, args: &[&str]) -> String {
     session_in(&ran.stdout).unwrap_or_else(|| panic!("no session in {}", ran.all()))
 }
 
+/// What root's shell on a session's machine says of `command`, which is quoted for it.
+pub fn sudo(env: &TestEnv, session: &str, command: &str) -> String {
+    let ran = patiently(env, &["ssh", session, "--", "sudo", "sh", "-c", command]);
+    assert_eq!(ran.code, 0, "{command}: {}", ran.all());
+    ran.stdout
+}
+
 /// The one line of `status --json` about a session, once it is as wanted.
 pub fn await_presence(env: &TestEnv, session: &str, wanted: &str) -> Value {
     let what = format!("{session} {wanted}");

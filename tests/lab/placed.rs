@@ -13,14 +13,8 @@ use crate::guest::BOOT;
 use crate::harness::{Lab, Machines};
 use crate::person::{
     all_is_listed_and_goes, await_instance, await_presence, dispatch, instance_of, json_of,
-    patiently,
+    patiently, sudo,
 };
-
-fn there(env: &TestEnv, session: &str, command: &str) -> String {
-    let ran = patiently(env, &["ssh", session, "--", "sudo", "sh", "-c", command]);
-    assert_eq!(ran.code, 0, "{command}: {}", ran.all());
-    ran.stdout
-}
 
 fn workspace(env: &TestEnv) -> serde_json::Value {
     let listed = json_of(&env.ok(&["workspace", "list", "--json"]));
@@ -69,7 +63,7 @@ fn a_workspace_is_as_it_was_left_with_the_next_machine() {
         .code
             == 0
     });
-    let before = there(&env, &first, look);
+    let before = sudo(&env, &first, look);
     let one = workspace(&env);
     assert_eq!(
         (&one["state"], &one["session"]),
@@ -103,7 +97,7 @@ fn a_workspace_is_as_it_was_left_with_the_next_machine() {
         }
         await_instance(&lab, &instance, &InstanceStateName::Terminated);
         let next = dispatch(&env, &[&on[..], &["--command", "exec sleep 1000"]].concat());
-        assert_eq!(there(&env, &next, look), before, "{end}");
+        assert_eq!(sudo(&env, &next, look), before, "{end}");
         assert_ne!(instance_of(&env, &next), instance);
     }
     // A session on it is put back as any other.
@@ -117,7 +111,7 @@ fn a_workspace_is_as_it_was_left_with_the_next_machine() {
     let back = patiently(&env, &["resume", &last]);
     assert_eq!(back.code, 0, "{}", back.all());
     await_presence(&env, &last, "live");
-    assert_eq!(there(&env, &last, look), before);
+    assert_eq!(sudo(&env, &last, look), before);
 
     // Neither discard nor gc ever touches it.
     let instance = instance_of(&env, &last);

@@ -14,7 +14,7 @@ use crate::guest::BOOT;
 use crate::harness::{Lab, Machines};
 use crate::person::{
     all_is_listed_and_goes, await_instance, await_presence, dispatch, instance_of, json_of,
-    patiently,
+    patiently, sudo,
 };
 
 /// It counts how often it was begun, in a file of its own and one that only its owner may read; then it is at work.
@@ -40,12 +40,6 @@ fn begun(env: &TestEnv, session: &str, times: usize) {
     });
 }
 
-fn there(env: &TestEnv, session: &str, command: &str) -> String {
-    let ran = patiently(env, &["ssh", session, "--", "sudo", "sh", "-c", command]);
-    assert_eq!(ran.code, 0, "{command}: {}", ran.all());
-    ran.stdout
-}
-
 const LOOK: &str = "'cd /work && stat -c \"%n %a %U %F\" began deep deep/own link && cat began deep/own && readlink link'";
 
 #[test]
@@ -61,7 +55,7 @@ fn a_session_goes_on_where_it_was_whatever_ended_its_machine() {
         "echo second; exec sleep 1000",
     ];
     dispatch(&here, &two);
-    let before = there(&here, &session, LOOK);
+    let before = sudo(&here, &session, LOOK);
     let first = instance_of(&here, &session);
     let lives = here.run(&["resume", &session]);
     assert_eq!(lives.code, 1, "{}", lives.all());
@@ -90,7 +84,7 @@ fn a_session_goes_on_where_it_was_whatever_ended_its_machine() {
     begun(&other, &session, 2);
     let second = instance_of(&other, &session);
     assert_ne!(second, first);
-    let after = there(&other, &session, LOOK);
+    let after = sudo(&other, &session, LOOK);
     assert_eq!(after.replacen("began\nbegan\n", "began\n", 1), before);
     let logs = other.ok(&["logs", &session]).stdout;
     assert!(logs.contains("run 1") && logs.contains("run 2"), "{logs}");
@@ -102,7 +96,7 @@ fn a_session_goes_on_where_it_was_whatever_ended_its_machine() {
     assert_eq!(told.code, 0, "{}", told.all());
     begun(&here, &session, 3);
     let third = instance_of(&here, &session);
-    let after = there(&here, &session, LOOK);
+    let after = sudo(&here, &session, LOOK);
     assert_eq!(
         after.replacen("began\nbegan\nbegan\n", "began\n", 1),
         before

@@ -129,8 +129,13 @@ async fn what_fails_leaves_no_snapshot() {
     let image = image(&direct, &tree, 1).await;
     let slow = json!({ "action": "PutSnapshotBlock", "kind": "delay", "delay": 0.3, "count": 0 });
     control.fault(&slow);
-    let soon = tokio::time::sleep(Duration::from_millis(100));
-    let cut = image.put(&direct.ec2, &tags(), "", soon, &|_| {}).await;
+    let before = direct.calls("PutSnapshotBlock").len();
+    let begun = async {
+        while direct.calls("PutSnapshotBlock").len() == before {
+            tokio::time::sleep(Duration::from_millis(4)).await;
+        }
+    };
+    let cut = image.put(&direct.ec2, &tags(), "", begun, &|_| {}).await;
     assert!(cut.expect_err("cut").to_string().contains("interrupted"));
     control.post("clear", &json!({}));
     assert_eq!(direct.calls("DeleteSnapshot").len(), 3);
