@@ -265,7 +265,8 @@ async fn end(
     };
     let asked = tokio::time::timeout(WRAP_UP, asked).await;
     match asked {
-        Ok(Err(e)) if e.kind != Kind::Connection => Err(e),
+        // A rented machine may have gone since it was listed, which whoever looks for its address is told.
+        Ok(Err(e)) if e.kind != Kind::Connection && known.rented.is_none() => Err(e),
         Ok(Ok(())) => {
             remember(registry, known, &ask).await;
             Ok(())
@@ -277,8 +278,8 @@ async fn end(
                 registry.ledger().lost(&known.id);
                 Ok(())
             }
-            Ok(false) => put_down(paths, known, ask).await,
-            Err(_) => Err(e),
+            Ok(false) if e.kind == Kind::Connection => put_down(paths, known, ask).await,
+            Ok(false) | Err(_) => Err(e),
         },
         Err(_) => put_down(paths, known, ask).await,
     }

@@ -53,6 +53,8 @@ pub struct Call {
     pub parameters: Value,
     /// The kind of fault that struck it.
     pub fault: Option<String>,
+    /// Whether it has had its effect.
+    pub done: bool,
 }
 
 pub const REGION: &str = "us-east-1";
@@ -273,6 +275,7 @@ impl Control {
                 action: text(&c["action"]).unwrap_or_default(),
                 parameters: c["parameters"].clone(),
                 fault: text(&c["fault"]),
+                done: c["status"].is_u64(),
             })
             .collect()
     }

@@ -5,12 +5,15 @@ use std::time::Instant;
 
 use aws_sdk_ec2::types::{InstanceStateName, Tag};
 use remote_compute::model::now_ms;
+use serde_json::json;
 
+use crate::common::await_some;
 use crate::common::terminal::USUAL;
+use crate::guest::BOOT;
 use crate::harness::{Lab, Machines, REGION};
 use crate::person::{
     all_is_listed_and_goes, await_instance, await_presence, block, box_or_vm, dispatch,
-    instance_of, json_of, told_end,
+    instance_of, json_of, patiently, told_end,
 };
 
 #[test]
@@ -124,6 +127,32 @@ fn a_machine_that_is_stopped_and_started_from_outside_is_found_again() {
     await_instance(&lab, &instance, &InstanceStateName::Terminated);
     assert!(!env.ok(&["status"]).stdout.contains(&session));
     all_is_listed_and_goes(&lab, &env, "stops and starts");
+}
+
+#[test]
+fn a_machine_that_goes_while_it_is_being_terminated_is_terminated() {
+    let lab = Lab::start(Machines::Box);
+    let env = lab.device();
+    let session = dispatch(&env, &["--command", "exec sleep 1000"]);
+    let instance = instance_of(&env, &session);
+    let told = || {
+        let calls = lab.control().calls();
+        calls.iter().filter(|c| c.fault.is_some() && c.done).count()
+    };
+    // It is listed as running, and is gone by the time its host is looked for.
+    let old = json!({"action": "DescribeInstances", "kind": "delay", "late": 4});
+    lab.control().fault(&old);
+    let ended = std::thread::scope(|scope| {
+        let ending = scope.spawn(|| patiently(&env, &["terminate", &session, "--yes"]));
+        await_some("an old answer", BOOT, || (told() > 0).then_some(()));
+        let ec2 = lab.ec2(REGION);
+        let call = ec2.terminate_instances().instance_ids(&instance);
+        block(call.send()).expect("terminated");
+        ending.join().expect("it ends")
+    });
+    assert_eq!(ended.code, 0, "{}", ended.all());
+    assert!(ended.stderr.contains("Terminated"), "{}", ended.all());
+    all_is_listed_and_goes(&lab, &env, "gone meanwhile");
 }
 
 #[test]

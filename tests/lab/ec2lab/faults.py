@@ -26,6 +26,8 @@ class Fault:
     count: int = 1
     # Seconds before anything happens; with every kind.
     delay: float = 0.0
+    # Seconds between the effect and its answer, which is then an old one.
+    late: float = 0.0
     code: str = "InternalError"
     message: str = "injected"
     status: int = 500

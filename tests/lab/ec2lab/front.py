@@ -87,6 +87,8 @@ def _call(call: Call, environ: dict[str, Any], moto: Any) -> Answer:
     if kind in ("delay", "after", "drop"):
         answer = _allowed(call, record, environ, moto)
         record["status"] = answer[0]
+    if fault and fault.late:
+        time.sleep(fault.late)
     if fault and kind in ("before", "after"):
         answer = error(call, fault.code, fault.message, fault.status)
         record["status"] = fault.status
