@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::common::env::TestEnv;
-use super::common::find_program;
+use super::common::installed;
 
 fn pages(dir: &Path, section: &str) -> BTreeMap<String, String> {
     std::fs::read_dir(dir)
@@ -40,10 +40,7 @@ fn generated_pages_have_not_drifted() {
 fn hand_written_pages_are_clean() {
     let man = Path::new(env!("CARGO_MANIFEST_DIR")).join("man");
     assert!(man.join("remote.toml.5").exists() && man.join("remote-protocol.7").exists());
-    // Checked where it is installed, as `make check` sees to.
-    let Some(mandoc) = find_program("mandoc") else {
-        return;
-    };
+    let mandoc = installed("mandoc");
     for page in ["remote.toml.5", "remote-protocol.7"] {
         let output = std::process::Command::new(&mandoc)
             .args(["-T", "lint", "-W", "warning"])

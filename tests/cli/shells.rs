@@ -1,25 +1,27 @@
-//! Completion and the dotted spelling in the real shells. A shell that is not installed is passed over;
-//! `make check` installs them.
+//! Completion and the dotted spelling in the real shells.
 
 use super::common::env::TestEnv;
 use super::common::process::{Ran, run};
 use super::common::terminal::{Terminal, size};
-use super::common::{SOON, find_program};
+use super::common::{SOON, installed};
 
-fn script(env: &TestEnv, shell: &str, text: &str) -> Option<Ran> {
-    let program = find_program(shell)?;
+fn script(env: &TestEnv, shell: &str, text: &str) -> Ran {
+    let program = installed(shell);
     let args: &[&str] = match shell {
         "bash" => &["--norc", "--noprofile", "-c"],
         "zsh" => &["-f", "-c"],
         _ => &["--no-config", "-c"],
     };
-    Some(run(env.command(program).args(args).arg(text), b"", SOON))
+    run(env.command(program).args(args).arg(text), b"", SOON)
 }
 
 /// Completes the words in bash and prints the candidates.
-fn bash_complete(env: &TestEnv, source: &str, words: &[&str]) -> Option<Vec<String>> {
+fn bash_complete(env: &TestEnv, source: &str, words: &[&str]) -> Vec<String> {
     let quoted: Vec<String> = words.iter().map(|w| format!("'{w}'")).collect();
-    let (last, before) = (words.last()?, words.len() - 1);
+    let [first, .., last] = words else {
+        panic!("a word to complete, and those before it");
+    };
+    let before = words.len() - 1;
     let text = format!(
         "source <({source})\n\
          spec=$(complete -p '{}') || exit 3\n\
@@ -27,29 +29,27 @@ fn bash_complete(env: &TestEnv, source: &str, words: &[&str]) -> Option<Vec<Stri
          [[ $spec =~ -F\\ ([^ ]+) ]]\n\
          ${{BASH_REMATCH[1]}} '{}' '{last}' '' 2>/dev/null\n\
          printf '%s\\n' \"${{COMPREPLY[@]}}\"",
-        words.first()?,
+        first,
         quoted.join(" "),
-        words.first()?
+        first
     );
-    let ran = script(env, "bash", &text)?;
+    let ran = script(env, "bash", &text);
     assert_eq!(ran.code, 0, "{}", ran.all());
-    Some(ran.stdout.lines().map(|l| l.trim().to_owned()).collect())
+    ran.stdout.lines().map(|l| l.trim().to_owned()).collect()
 }
 
 #[test]
 fn bash_completes_verbs_plain_and_dotted() {
     let env = TestEnv::new();
     let plain = "remote completions bash";
-    let Some(found) = bash_complete(&env, plain, &["remote", "conf"]) else {
-        return;
-    };
+    let found = bash_complete(&env, plain, &["remote", "conf"]);
     assert_eq!(found, ["config"]);
     let dotted = "remote aliases bash";
-    let found = bash_complete(&env, dotted, &["remote.config", "sh"]).unwrap();
+    let found = bash_complete(&env, dotted, &["remote.config", "sh"]);
     assert_eq!(found, ["show"]);
-    let found = bash_complete(&env, dotted, &["remote.config.show", "--js"]).unwrap();
+    let found = bash_complete(&env, dotted, &["remote.config.show", "--js"]);
     assert_eq!(found, ["--json"]);
-    let found = bash_complete(&env, dotted, &["remote", "config", "pa"]).unwrap();
+    let found = bash_complete(&env, dotted, &["remote", "config", "pa"]);
     assert_eq!(found, ["path"]);
 }
 
@@ -61,9 +61,7 @@ fn dotted_functions_run_in_every_shell() {
             "fish" => "remote aliases fish | source",
             _ => &format!("source <(remote aliases {shell})"),
         };
-        let Some(ran) = script(&env, shell, &format!("{source}\nremote.config.path")) else {
-            continue;
-        };
+        let ran = script(&env, shell, &format!("{source}\nremote.config.path"));
         assert_eq!(ran.code, 0, "{shell}: {}", ran.all());
         assert!(
             ran.stdout.ends_with("remote/config.toml\n"),
@@ -73,7 +71,7 @@ fn dotted_functions_run_in_every_shell() {
         assert_eq!(ran.stderr, "", "{shell}");
         // Exit codes and arguments pass through.
         let text = format!("{source}\nremote.config show --config 'agnet=a b'");
-        let ran = script(&env, shell, &text).unwrap();
+        let ran = script(&env, shell, &text);
         assert_eq!(ran.code, 2, "{shell}: {}", ran.all());
     }
 }
@@ -83,24 +81,20 @@ fn fish_completes_verbs_plain_and_dotted() {
     let env = TestEnv::new();
     let complete = |line: &str| {
         let text = format!("remote aliases fish | source\ncomplete --do-complete '{line}'");
-        script(&env, "fish", &text).map(|ran| ran.stdout)
+        script(&env, "fish", &text).stdout
     };
-    let Some(found) = complete("remote conf") else {
-        return;
-    };
+    let found = complete("remote conf");
     assert!(found.starts_with("config\t"), "{found}");
-    let found = complete("remote.config sh").unwrap();
+    let found = complete("remote.config sh");
     assert!(found.starts_with("show\t"), "{found}");
-    let found = complete("remote.config.show --js").unwrap();
+    let found = complete("remote.config.show --js");
     assert!(found.starts_with("--json"), "{found}");
 }
 
 #[test]
 fn zsh_completes_verbs_plain_and_dotted() {
     let env = TestEnv::new();
-    let Some(zsh) = find_program("zsh") else {
-        return;
-    };
+    let zsh = installed("zsh");
     let rc = "autoload -Uz compinit; compinit -u -D; PS1='> '\nsource <(remote aliases zsh)\n";
     std::fs::write(env.home().join(".zshrc"), rc).unwrap();
     let mut command = env.command(zsh);

@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use super::process::{Process, Ran, kill, run, with_environment};
 use super::sshd::Sshd;
 use super::terminal::Terminal;
-use super::{SOON, await_some, await_true, find_program};
+use super::{SOON, await_some, await_true, installed};
 
 /// The machine as one person has it: a home, a PATH, the programs of this build.
 pub struct TestEnv {
@@ -60,9 +60,7 @@ impl TestEnv {
     /// OpenSSH's client looks its home up in the password file, not in HOME. A wrapper in PATH makes it read
     /// the test's own configuration and nothing else.
     fn isolate_ssh(&self) {
-        let Some(ssh) = find_program("ssh") else {
-            return;
-        };
+        let ssh = installed("ssh");
         let config = self.home.join(".ssh/config");
         std::fs::write(&config, "").expect("an empty ssh configuration");
         let text = format!(

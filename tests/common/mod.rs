@@ -47,6 +47,15 @@ pub fn find_program(name: &str) -> Option<std::path::PathBuf> {
         .find(|p| p.is_file())
 }
 
+/// As [`find_program`], for what tests cannot do without.
+///
+/// # Panics
+/// It is not installed.
+pub fn installed(name: &str) -> std::path::PathBuf {
+    find_program(name)
+        .unwrap_or_else(|| panic!("{name} is not installed, `scripts/setup` does that"))
+}
+
 /// Fails when a `.rs` file beside `main` is not one of `modules`: a forgotten file is a test that never runs.
 pub fn assert_all_modules(dir: &str, modules: &[&str]) {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join(dir);

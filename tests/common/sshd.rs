@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use super::process::{descendants, kill};
-use super::{SOON, find_program};
+use super::{SOON, installed};
 
 /// What is unusual about this server.
 #[derive(Debug, Clone, Default)]
@@ -220,7 +220,7 @@ fn write_config(dir: &Path, port: u16, options: &SshdOptions) {
 }
 
 fn spawn(dir: &Path) -> (Child, Log) {
-    let program = find_program("sshd").expect("OpenSSH's sshd, which scripts/setup installs");
+    let program = installed("sshd");
     let mut child = Command::new(program)
         .args(["-D", "-e", "-f"])
         .arg(dir.join("config"))

@@ -7,7 +7,7 @@ use remote_compute::model::AgentState;
 use crate::agents::sh;
 use crate::common::env::TestEnv;
 use crate::common::terminal::{Terminal, USUAL, find};
-use crate::common::{SOON, await_some, find_program};
+use crate::common::{SOON, await_some};
 
 /// Each reports another state, and says that it is up.
 const TWO: &str = "[ $REMOTE_AGENT = 1 ] && s=working || s=done; printf '\\033]7501;state=%s\\033\\\\up' $s; exec sleep 600";
@@ -97,10 +97,6 @@ impl Drop for Tmux<'_> {
 /// at the agent nor at who reads the terminal next.
 #[test]
 fn nothing_leaks_within_tmux() {
-    if find_program("tmux").is_none() {
-        eprintln!("tmux is not installed: this did not run");
-        return;
-    }
     let env = TestEnv::new();
     // What it is given by its terminal is shown.
     let agent = "printf '\\033]7501;state=working\\033\\\\'; stty raw -echo; printf 'up\\r\\n'; exec cat -v";

@@ -20,8 +20,8 @@ fn turn() -> Value {
     })
 }
 
-pub fn claude(name: &'static str, known: bool, script: Value) -> Option<Scene> {
-    let scene = Scene::prepare("claude", name, script)?;
+pub fn claude(name: &'static str, known: bool, script: Value) -> Scene {
+    let scene = Scene::prepare("claude", name, script);
     let work = scene.env.work().display().to_string();
     scene.file(
         ".config/remote/config.toml",
@@ -35,7 +35,7 @@ pub fn claude(name: &'static str, known: bool, script: Value) -> Option<Scene> {
         });
         scene.file(".claude.json", &known.to_string());
     }
-    Some(scene)
+    scene
 }
 
 /// What tells it where its model is.
@@ -62,9 +62,7 @@ fn hash(question: &Value) -> String {
 
 #[test]
 fn claude_code_asks_is_answered_commits_and_is_done() {
-    let Some(mut s) = claude("turn", true, turn()) else {
-        return;
-    };
+    let mut s = claude("turn", true, turn());
     start_claude(&mut s, "PERMIT please");
     s.await_gate("think");
     s.is("working");
@@ -131,9 +129,7 @@ fn claude_code_asks_is_answered_commits_and_is_done() {
 
 #[test]
 fn claude_code_asks_questions_fails_and_is_interrupted() {
-    let Some(mut s) = claude("questions", true, turn()) else {
-        return;
-    };
+    let mut s = claude("questions", true, turn());
     start_claude(&mut s, "CHOOSE please");
     s.await_text("Enter to select");
     let status = s.is("blocked(question)");
@@ -171,9 +167,7 @@ fn claude_code_asks_questions_fails_and_is_interrupted() {
 
 #[test]
 fn claude_codes_first_questions_are_known() {
-    let Some(mut s) = claude("first", false, turn()) else {
-        return;
-    };
+    let mut s = claude("first", false, turn());
     // The very first screens ask a server of its maker's: they are not shown here.
     s.file(".claude.json", r#"{"hasCompletedOnboarding": true}"#);
     start_claude(&mut s, "PERMIT please");
@@ -184,9 +178,7 @@ fn claude_codes_first_questions_are_known() {
 
 #[test]
 fn what_claude_code_reports_against_its_screen_is_doubted() {
-    let Some(mut s) = claude("login", true, turn()) else {
-        return;
-    };
+    let mut s = claude("login", true, turn());
     let url = format!("ANTHROPIC_BASE_URL=http://127.0.0.1:{}", s.model.port);
     let quiet = "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC=1";
     s.start(&["--env", &url, "--env", quiet]);
@@ -203,8 +195,8 @@ fn what_claude_code_reports_against_its_screen_is_doubted() {
     s.save();
 }
 
-pub fn codex(name: &'static str, known: bool, script: Value) -> Option<Scene> {
-    let scene = Scene::prepare("codex", name, script)?;
+pub fn codex(name: &'static str, known: bool, script: Value) -> Scene {
+    let scene = Scene::prepare("codex", name, script);
     let trust = match known {
         true => format!(
             "[projects.\"{}\"]\ntrust_level = \"trusted\"\n",
@@ -223,14 +215,12 @@ pub fn codex(name: &'static str, known: bool, script: Value) -> Option<Scene> {
         ".config/remote/config.toml",
         "[agents.codex]\ncareful = [\"--no-daemon\"]\nenv = { STANDIN_KEY = \"x\" }\n",
     );
-    Some(scene)
+    scene
 }
 
 #[test]
 fn codex_asks_is_answered_commits_and_is_done() {
-    let Some(mut s) = codex("turn", true, turn()) else {
-        return;
-    };
+    let mut s = codex("turn", true, turn());
     s.start(&["PERMIT please"]);
     s.await_gate("think");
     s.is("working");
@@ -275,9 +265,7 @@ fn codex_asks_is_answered_commits_and_is_done() {
 
 #[test]
 fn codexs_first_questions_are_known() {
-    let Some(mut s) = codex("first", false, turn()) else {
-        return;
-    };
+    let mut s = codex("first", false, turn());
     s.start(&["PERMIT please"]);
     s.await_text("trust");
     s.is("blocked(permission)");
@@ -286,9 +274,7 @@ fn codexs_first_questions_are_known() {
 
 #[test]
 fn codex_asks_who_pays_for_it() {
-    let Some(mut s) = Scene::prepare("codex", "login", turn()) else {
-        return;
-    };
+    let mut s = Scene::prepare("codex", "login", turn());
     s.start(&["PERMIT please"]);
     s.await_text("Sign in with ChatGPT");
     s.is("blocked(auth)");
@@ -297,9 +283,7 @@ fn codex_asks_who_pays_for_it() {
 
 #[test]
 fn aider_asks_is_answered_and_is_done() {
-    let Some(mut s) = Scene::prepare("aider", "turn", turn()) else {
-        return;
-    };
+    let mut s = Scene::prepare("aider", "turn", turn());
     let base = format!("http://127.0.0.1:{}/v1", s.model.port);
     s.file(
         ".config/remote/config.toml",

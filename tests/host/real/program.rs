@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-/// An agent's program and its version. `None`, and a note, where it is not installed.
-pub fn find(name: &str) -> Option<(PathBuf, String)> {
+/// An agent's program and its version.
+pub fn find(name: &str) -> (PathBuf, String) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/agents/versions");
     let text = std::fs::read_to_string(file).expect("tests/agents/versions");
     let version = text.lines().find_map(|line| {
@@ -16,11 +16,8 @@ pub fn find(name: &str) -> Option<(PathBuf, String)> {
         None => PathBuf::from(std::env::var_os("HOME").expect("a home")).join(".cache"),
     };
     let program = cache.join(format!("remote/agents/{name}-{version}/program"));
-    match program.canonicalize() {
-        Ok(program) => Some((program, version)),
-        Err(_) => {
-            eprintln!("{name} {version} is not installed (scripts/agents): this did not run");
-            None
-        }
-    }
+    let program = program.canonicalize().unwrap_or_else(|e| {
+        panic!("{name} {version} is not installed, `scripts/agents` does that: {e}")
+    });
+    (program, version)
 }

@@ -37,9 +37,9 @@ fn recording() -> Option<PathBuf> {
 }
 
 impl Scene {
-    /// Everything but the agent. `None` where its program is not installed.
-    pub fn prepare(agent: &str, name: &'static str, script: Value) -> Option<Self> {
-        let (program, version) = program::find(agent)?;
+    /// Everything but the agent.
+    pub fn prepare(agent: &str, name: &'static str, script: Value) -> Self {
+        let (program, version) = program::find(agent);
         let env = TestEnv::new();
         std::os::unix::fs::symlink(program, env.bin().join(agent)).expect("the agent's program");
         let model = Model::start(env.home(), &script);
@@ -52,7 +52,7 @@ impl Scene {
             let ran = env.command("git").args(args).status().expect("git");
             assert!(ran.success(), "git {args:?}");
         }
-        Some(Self {
+        Self {
             env,
             model,
             session: String::new(),
@@ -60,7 +60,7 @@ impl Scene {
             version,
             name,
             notes: Vec::new(),
-        })
+        }
     }
 
     /// A file below the home.
