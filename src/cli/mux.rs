@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap_complete::engine::ArgValueCandidates;
 
 use super::attach::predict;
 use super::terminal::{self, LocalConsole};
 use super::{Ctx, complete};
-use crate::client::{Known, Registry};
+use crate::client::{Known, Registry, layouts};
 use crate::error::{Context, Error, Result};
 use crate::model::AgentRef;
+use crate::ssh::Nobody;
 use crate::tui::{self, Ending, First, Source, Start, Theme};
 
 /// Agents and shells side by side on your terminal, and all sessions in a list
@@ -112,12 +114,18 @@ async fn open(ctx: &Ctx, registry: Registry, first: First) -> Result<ExitCode> {
         return Err(Error::user("this needs a terminal that can be drawn on")
             .hint("`remote status` and `remote attach` do without"));
     }
+    // Those of another device, where one comes back to them.
+    let elsewhere = match first {
+        First::LastTime => layouts::newest(&registry, Arc::new(Nobody)).await,
+        First::List | First::Panes(_) => None,
+    };
     let console = LocalConsole::enter().context("the terminal cannot be put into raw mode")?;
     let size = terminal::size().map_or(crate::model::DEFAULT_SIZE, |(size, _)| size);
     let (_keep, outside) = terminal::outside()?;
     let start = Start {
         first,
         registry,
+        elsewhere,
         paths: ctx.paths.clone(),
         bindings: ctx.config.bindings().clone(),
         theme: Theme {

@@ -18,6 +18,7 @@ pub mod forward;
 pub mod grow;
 pub mod handover;
 pub mod history;
+pub mod layouts;
 pub mod ledger;
 pub mod lend;
 pub mod limits;

@@ -110,6 +110,11 @@ impl SessionDir {
         self.0.join("events.jsonl")
     }
 
+    /// How its person's panes lay, as a client gave it.
+    pub fn layout(&self) -> PathBuf {
+        self.0.join("layout.json")
+    }
+
     /// The path of the binary that the session's host was last run from: it is kept for as long as this is.
     pub fn binary(&self) -> PathBuf {
         self.0.join("binary")

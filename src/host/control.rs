@@ -14,7 +14,7 @@ use super::hub::{Hub, Order};
 use super::logs::{self, Range};
 use super::server::{Access, closed};
 use super::settle::settle;
-use super::{lenders, setup, upgrade, wrapup};
+use super::{layout, lenders, setup, upgrade, wrapup};
 use crate::model::{AgentSpec, AgentState, Millis, Money, now_ms};
 use crate::proto::{
     Conn, ErrorCode, Event, FrameError, Op, Outcome, Reply, Request, Sender, ToClient, ToHost,
@@ -311,6 +311,8 @@ async fn perform(
         Op::MissingSecrets => Ok(Outcome::Text {
             lines: hub.missing_secrets(),
         }),
+        Op::KeepLayout { at, layout } => layout::keep(hub, at, layout).map(|()| Outcome::Done),
+        Op::Layout => Ok(layout::kept(hub)),
         Op::GitCredential { agent, host } => {
             // Who may start agents knows what they are given; nobody else is told a value.
             if access == Access::Owner {

@@ -21,6 +21,7 @@ mod hook;
 mod hub;
 pub mod imds;
 mod journal;
+mod layout;
 mod leftovers;
 mod lenders;
 mod lent;

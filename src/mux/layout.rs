@@ -157,6 +157,12 @@ impl Tree {
         }
     }
 
+    /// Whether it is one that could have been made here: it may come from a file, or from elsewhere.
+    fn is_sound(&self) -> bool {
+        let panes = self.panes();
+        panes.contains(&self.focus) && self.root.is_sound(None)
+    }
+
     /// All panes, in the order of their places.
     pub fn panes(&self) -> Vec<PaneId> {
         let mut all = Vec::new();

@@ -152,6 +152,11 @@ pub enum Op {
     },
     /// The names of secrets that agents are to be given and this host does not have -> `outcome: text`. Since 1.3.
     MissingSecrets,
+    /// The panes that this session's agents are shown in, as their person left them at `at` (the client's clock): text
+    /// of at most 64 KiB that means nothing to the host. An older one than it has changes nothing -> `done`. Since 1.3.
+    KeepLayout { at: Millis, layout: String },
+    /// The newest of these -> `outcome: layout`. Since 1.3.
+    Layout,
     /// On agent.sock alone: what an agent's git is given for `host` -> `outcome: credential`. Since 1.3.
     GitCredential { agent: u32, host: String },
     #[serde(other)]
@@ -195,6 +200,11 @@ pub enum Outcome {
     /// The answer was typed, and the question is still there, as it is now. Since 1.3.
     Untaken {
         question: Box<Question>,
+    },
+    /// 0 and empty where none was kept. Since 1.3.
+    Layout {
+        at: Millis,
+        layout: String,
     },
     /// Since 1.3.
     Credential {

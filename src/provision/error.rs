@@ -185,8 +185,8 @@ impl From<ProvisionError> for Error {
             ProvisionError::Exists(id) => Self::user(message)
                 .hint(format!("run `remote status {id}` to see what it does")),
             ProvisionError::NotRunning(id) => Self::connection(message).hint(format!(
-                "run `remote logs {id}` for what it said, `remote restart {id}` to start it again, or \
-                 `remote prune` to remove it"
+                "run `remote logs {id}` for what it said, `remote restart {id}` to start it again, `remote resume {id}` \
+                 where its machine is gone, or `remote prune` to remove it"
             )),
             ProvisionError::Stopped(id) => Self::user(message).hint(format!(
                 "run `remote restart {id}` to start it with its agents, or `remote terminate {id}` to end it"

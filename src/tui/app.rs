@@ -5,6 +5,7 @@ mod back;
 mod borders;
 mod draw;
 mod input;
+mod keep;
 mod pointer;
 mod run;
 mod verbs;
@@ -22,8 +23,9 @@ use super::saved::Saved;
 use super::theme::Theme;
 use super::{Ending, First};
 use crate::client::Registry;
+use crate::client::layouts::Layout;
 use crate::config::{Bindings, Paths};
-use crate::model::{SessionId, Size};
+use crate::model::{SessionId, Size, now_ms};
 use crate::mux::layout::{Axis, Border, PaneId, Places, Preset, Rect, Tabs};
 
 pub use run::run;
@@ -133,10 +135,10 @@ struct App {
 }
 
 impl App {
-    fn begin(&mut self, first: First) {
+    fn begin(&mut self, first: First, elsewhere: Option<&Layout>) {
         let saved = match first {
             First::Panes(_) => Saved::default(),
-            _ => Saved::load(&self.paths),
+            _ => Saved::load(&self.paths).or_newer(elsewhere, &self.registry, &self.shell),
         };
         self.next = saved
             .panes
@@ -332,6 +334,7 @@ impl App {
         let there = tabs.panes();
         let panes = self.panes.iter().filter(|(id, _)| there.contains(id));
         Saved {
+            at: now_ms(),
             panes: panes.map(|(id, p)| (*id, p.source.clone())).collect(),
             tabs,
         }

@@ -25,6 +25,7 @@ pub use theme::Theme;
 
 use crate::client::Registry;
 use crate::client::attach::{Console, Outside, Predict};
+use crate::client::layouts::Layout;
 use crate::config::{Bindings, Paths};
 use crate::error::Result;
 use crate::model::Size;
@@ -44,6 +45,8 @@ pub enum First {
 pub struct Start {
     pub first: First,
     pub registry: Registry,
+    /// What another device left with the hosts.
+    pub elsewhere: Option<Layout>,
     pub paths: Paths,
     pub bindings: Bindings,
     pub theme: Theme,

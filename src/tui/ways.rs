@@ -1,15 +1,17 @@
 //! One connection to each session's machine, shared by all its panes. When it is lost each pane's link asks
 //! for a new one; the first gets it made, and the others get that one.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::{Mutex, OnceCell};
+use tokio::task::JoinSet;
 
 use crate::client::Registry;
 use crate::client::attach::{BoxFuture, Dial, DialError, HostDial};
-use crate::client::control::ByteStream;
+use crate::client::control::{ByteStream, Control};
+use crate::client::layouts::{self, Layout};
 use crate::error::{Error, Result};
 use crate::model::SessionId;
 use crate::ssh::Nobody;
@@ -61,6 +63,27 @@ impl Ways {
             Ok::<_, Error>(Arc::new(Way::new(Box::new(dial))))
         });
         Ok(PaneDial::new(opened.await?.clone()))
+    }
+
+    /// Has the hosts of these sessions keep a layout, where there is a connection. One that does not answer has an
+    /// old one.
+    pub async fn keep_layout(&self, sessions: BTreeSet<SessionId>, layout: &Layout) {
+        let open = self.open.lock().await;
+        let ways = sessions.into_iter().filter_map(|session| {
+            let way = open.get(&session)?.get()?.clone();
+            Some((session, way))
+        });
+        let mut told = JoinSet::new();
+        for (session, way) in ways.collect::<Vec<_>>() {
+            let layout = layout.clone();
+            told.spawn(async move {
+                let stream = way.dial.dial(false).await.ok()?;
+                let mut control = Control::open(stream, session.as_str()).await.ok()?;
+                layouts::keep(&mut control, &layout).await.ok()
+            });
+        }
+        drop(open);
+        told.join_all().await;
     }
 }
 

@@ -182,6 +182,12 @@ impl Emulator {
             .collect()
     }
 
+    /// The cursor's row and column.
+    pub fn cursor(&self) -> (usize, usize) {
+        let cursor = self.avt.cursor();
+        (cursor.row, cursor.col)
+    }
+
     pub fn snapshot(&self) -> Snapshot {
         Snapshot {
             avt: self.avt_grid(),

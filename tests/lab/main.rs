@@ -39,6 +39,7 @@ mod network;
 mod never_lost;
 mod outlives;
 mod overheads;
+mod panes;
 mod person;
 mod placed;
 mod places;
@@ -99,6 +100,7 @@ fn every_file_is_a_module() {
             "never_lost",
             "outlives",
             "overheads",
+            "panes",
             "person",
             "placed",
             "places",

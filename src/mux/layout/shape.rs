@@ -10,6 +10,17 @@ impl Node {
         }
     }
 
+    /// Each split has two parts at least, and none of its own axis.
+    pub(super) fn is_sound(&self, above: Option<Axis>) -> bool {
+        match self {
+            Self::Pane(_) => true,
+            Self::Split { axis, parts } => {
+                let within = |p: &Part| p.node.is_sound(Some(*axis));
+                above != Some(*axis) && parts.len() > 1 && parts.iter().all(within)
+            }
+        }
+    }
+
     pub(super) fn contains(&self, pane: PaneId) -> bool {
         match self {
             Self::Pane(own) => *own == pane,

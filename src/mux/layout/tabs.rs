@@ -27,6 +27,18 @@ impl Tabs {
         &self.all
     }
 
+    /// Whether they are such as could have been made here: they may come from a file, or from elsewhere.
+    pub fn is_sound(&self) -> bool {
+        let mut panes = self.panes();
+        let all = panes.len();
+        panes.sort_unstable();
+        panes.dedup();
+        panes.len() == all
+            && self.all.iter().all(|tab| tab.tree.is_sound())
+            && (self.all.is_empty() || self.current < self.all.len())
+            && self.last.is_none_or(|last| last < self.all.len())
+    }
+
     pub fn is_empty(&self) -> bool {
         self.all.is_empty()
     }

@@ -74,6 +74,10 @@ fn ops() -> Vec<(u16, &'static str, Op)> {
         agent: 2,
         host: "github.com".into(),
     };
+    let layout = Op::KeepLayout {
+        at: 1000,
+        layout: "{}".into(),
+    };
     vec![
         (2, "question", question),
         (2, "answer", answer),
@@ -89,6 +93,8 @@ fn ops() -> Vec<(u16, &'static str, Op)> {
         (3, "secrets", secrets),
         (3, "missing-secrets", Op::MissingSecrets),
         (3, "git-credential", credential),
+        (3, "keep-layout", layout),
+        (3, "layout", Op::Layout),
     ]
 }
 
@@ -139,6 +145,10 @@ fn outcomes() -> Vec<(u16, &'static str, Outcome)> {
     let status = Box::new(SessionStatus { volume, ..status() });
     let password = SecretValue::new("hunter2");
     let untaken = question.clone();
+    let layout = Outcome::Layout {
+        at: 1000,
+        layout: "{}".into(),
+    };
     vec![
         (2, "question", Outcome::Question { question }),
         (3, "agent-checked", Outcome::Agent { agent }),
@@ -146,6 +156,7 @@ fn outcomes() -> Vec<(u16, &'static str, Outcome)> {
         (3, "untaken", Outcome::Untaken { question: untaken }),
         (3, "credential", Outcome::Credential { password }),
         (3, "status-volume", Outcome::Status { status }),
+        (3, "layout", layout),
     ]
 }
 

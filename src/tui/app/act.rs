@@ -6,6 +6,7 @@ use super::super::line::Line;
 use super::super::pane::Life;
 use super::{App, Mode, REPEAT, View, Wanted};
 use crate::config::Action;
+use crate::model::SessionId;
 use crate::mux::layout::{Axis, Direction, Tree};
 
 impl App {
@@ -165,10 +166,18 @@ impl App {
         let life = pane.shown().life.clone();
         let agent = pane.source.of_agent().map(|(s, n)| (s.clone(), n));
         match (life, agent) {
-            (Life::Failed(_), _) | (Life::Ended { .. }, None) => self.reopen(id),
             (Life::Ended { .. }, Some((session, agent))) => self.restart(&session, agent, Some(id)),
+            // There is nothing to be reached any more.
+            (Life::Failed(_), Some((session, agent))) if self.is_over(&session) => {
+                self.restart(&session, agent, Some(id));
+            }
+            (Life::Failed(_), _) | (Life::Ended { .. }, None) => self.reopen(id),
             _ => self.say("it still runs"),
         }
+    }
+
+    fn is_over(&self, session: &SessionId) -> bool {
+        self.registry.get(session).is_some_and(|known| !known.live)
     }
 
     pub(super) fn no_agent(&mut self) {

@@ -11,13 +11,14 @@ use tokio::sync::{Notify, mpsc, watch};
 use super::super::pane::{Said, Wires};
 use super::super::ways::Ways;
 use super::super::{Ending, Start};
+use super::keep::Kept;
 use super::*;
 use crate::client::attach::{Facts, Outside, QUESTIONS, RESET_ALL};
 use crate::client::cloud;
 use crate::client::status::{Presence, Report, watch as follow};
 use crate::client::who;
 use crate::error::Result;
-use crate::model::{Terminal, now_ms};
+use crate::model::Terminal;
 use crate::mux::canvas::Painted;
 use crate::ssh::Nobody;
 
@@ -40,6 +41,7 @@ pub async fn run(start: Start) -> Result<Ending> {
     let Start {
         first,
         registry,
+        elsewhere,
         paths,
         bindings,
         theme,
@@ -100,7 +102,8 @@ pub async fn run(start: Start) -> Result<Ending> {
         in_paste: false,
         ending: None,
     };
-    app.begin(first);
+    app.begin(first, elsewhere.as_ref());
+    let mut kept = Kept::new(app.saved());
     let (send, mut reports) = mpsc::channel::<Report>(64);
     let mut watched = BTreeSet::new();
     let mut tick = tokio::time::interval(TICK);
@@ -232,17 +235,19 @@ pub async fn run(start: Start) -> Result<Ending> {
                         tokio::spawn(follow(registry.clone(), one, Arc::new(Nobody), send.clone()));
                     }
                 }
+                kept.look(&app);
                 app.home.heard |= began.elapsed() > TICK;
                 wanted = true;
             }
             () = sleep(wake) => {}
         }
     }
-    app.saved().store(&app.paths);
+    let told = kept.leave(&app);
     let ending = app.ending.unwrap_or(Ending::Hangup);
     if ending != Ending::Hangup {
         leave(&mut output).await;
     }
+    told.await;
     Ok(ending)
 }
 

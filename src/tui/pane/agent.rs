@@ -107,7 +107,13 @@ pub(super) async fn run(mut job: Job, session: SessionId, agent: u32, read_only:
         job.output(&Bytes::from(rest));
     }
     job.set(match report {
-        Some(Ok(report)) => over(report),
+        Some(Ok(report)) => {
+            // So that what is offered next is another machine, not this one.
+            if matches!(&report.ending, Ending::Ended(ended) if ended.session_over) {
+                job.wires.registry.ledger().lost(&session);
+            }
+            over(report)
+        }
         _ => Life::Failed("the attachment failed".to_owned()),
     });
 }
