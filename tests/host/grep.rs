@@ -33,8 +33,10 @@ fn counting(env: &TestEnv, count: u32) -> String {
          printf 'Al''l don''e\\n'; exec sleep 600"
     );
     let session = env.dispatch(&["--command", &sh(&script)]);
+    let of = |n: u32| 16 + u64::try_from(n.to_string().len()).expect("a length");
+    let all = (1..=count).map(of).sum::<u64>() + 10;
     env.await_status("its end", &session, |s| {
-        s.agents.iter().all(|a| a.bytes > 10 * u64::from(count))
+        s.agents.iter().all(|a| a.bytes >= all)
     });
     session
 }

@@ -24,7 +24,7 @@ fn counted(env: &TestEnv) -> String {
     );
     let session = env.dispatch(&["--command", &script.display().to_string()]);
     env.await_status("its end", &session, |s| {
-        s.agents.iter().all(|a| a.bytes > 70)
+        s.agents.iter().all(|a| a.bytes >= 87)
     });
     session
 }
@@ -120,7 +120,7 @@ fn states_and_sizes_are_marked_and_gone_to() {
     let env = TestEnv::new();
     let script = env.script(
         "asks",
-        "#!/bin/sh\nprintf 'begun\\r\\n'; read -r x\nprintf '\\033]7501;state=blocked;kind=question;message=Which\\033\\\\asked\\r\\n'\n\
+        "#!/bin/sh\nprintf 'begun\\r\\n'; read -r x\nprintf '\\033]7501;state=blocked:kind=question:msg=V2hpY2ggb25lPw==\\033\\\\asked\\r\\n'\n\
          read -r x\nprintf '\\033]7501;state=done\\033\\\\over\\r\\n'\nexec sleep 600\n",
     );
     let session = env.dispatch(&["--command", &script.display().to_string()]);
