@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use self::print::{Form, Printer};
 use super::target::{interrupted, person};
-use super::{Ctx, complete};
+use super::{Ctx, complete, report};
 use crate::client::grep::{search, sessions, with_agents, with_history};
 use crate::client::reach::Hosts;
 use crate::client::{Known, Registry};
@@ -108,25 +108,28 @@ impl Args {
 
 /// As grep's: whatever goes wrong is 2, but a reader that has gone is nothing wrong.
 pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
-    grep(args, ctx).await.map_err(|e| match e.kind {
-        Kind::BrokenPipe => e,
-        _ => Error {
-            kind: Kind::Config,
-            ..e
-        },
-    })
+    match grep(args, ctx).await {
+        Err(e) if e.kind != Kind::BrokenPipe => {
+            report::tell(&e, &ctx.ui);
+            Ok(ExitCode::from(2))
+        }
+        done => done,
+    }
 }
 
 async fn grep(args: Args, ctx: &Ctx) -> Result<ExitCode> {
     let wanted = args.search();
     if let Err(e) = Seeker::new(&wanted) {
-        let error = Error::config(format!("`{}` is no pattern", args.pattern)).because(e);
+        let error = Error::user(format!("`{}` is no pattern", args.pattern)).because(e);
         return Err(error.hint("`-F` takes it as text"));
     }
-    let registry = match args.targets.as_slice() {
-        [one] => ctx.registry(Some(one.session.as_str())).await?,
-        _ => ctx.registry(None).await?,
+    let mut registry = match args.targets.is_empty() {
+        true => ctx.whole_registry().await?,
+        false => Registry::open(&ctx.paths)?,
     };
+    for target in &args.targets {
+        registry = ctx.registry(Some(target.session.as_str())).await?;
+    }
     let sought = sought(&registry, &args.targets)?;
     // Who named sessions is there to be asked for a password; a look at all of them asks nothing.
     let ask: Arc<dyn Ask> = match args.targets.is_empty() {

@@ -81,7 +81,7 @@ pub async fn search(
     {
         return Ok(searched);
     }
-    let mut seeker = Seeker::new(search).map_err(|e| Error::config(e.to_string()))?;
+    let mut seeker = Seeker::new(search).map_err(|e| Error::user(e.to_string()))?;
     let begin = Begin::Offset(0);
     let mut history = History::open(registry, known, hosts, agent, begin, false).await?;
     let mut lines = Vec::new();

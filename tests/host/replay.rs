@@ -1,6 +1,5 @@
 //! `remote replay` on a terminal: the time line and its keys.
 
-use crate::agents::sh;
 use crate::common::env::TestEnv;
 use crate::common::terminal::{Terminal, USUAL};
 

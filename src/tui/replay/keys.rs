@@ -155,10 +155,7 @@ impl Player {
         if !forward {
             // What stands here came now or earlier; before that is the one before.
             let here = self.film.before(self.reel.at + Duration::from_micros(1))?;
-            let to = match here < self.reel.at {
-                true => here,
-                false => self.film.before(here)?,
-            };
+            let to = self.film.before(here)?;
             return self.go(to);
         }
         if let Some(due) = self.film.due(&mut self.reel)? {

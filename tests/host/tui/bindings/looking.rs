@@ -42,7 +42,7 @@ fn every_key_of_looking_back_does_what_the_manual_says() {
         let text = t.text().join("\n");
         let (_, rest) = text.split_once("[line ")?;
         let line: usize = rest.split_once(' ')?.0.parse().ok()?;
-        Some((line, t.snapshot().cursor.1 + 1))
+        Some((line, t.snapshot().avt.cursor.1 + 1))
     };
     let to_row = |h: &mut Hands, n: usize, col: usize| {
         h.t.send(format!("g?row-{n:04}\r0{}", "l".repeat(col - 1)));
@@ -123,7 +123,7 @@ fn every_key_of_looking_back_does_what_the_manual_says() {
 
 /// The row that the cursor is in.
 fn cursor_row(t: &Terminal) -> String {
-    let (row, ..) = t.snapshot().cursor;
+    let (row, ..) = t.snapshot().avt.cursor;
     t.text().get(row).cloned().unwrap_or_default()
 }
 
