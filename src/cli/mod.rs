@@ -25,6 +25,7 @@ mod doctor;
 mod extend;
 mod forward;
 mod gc;
+mod grep;
 mod host;
 mod init;
 mod kill;
@@ -111,6 +112,7 @@ pub enum Verb {
     Mux(mux::Args),
     Digest(digest::Args),
     Logs(logs::Args),
+    Grep(grep::Args),
     Replay(replay::Args),
     Send(send::Args),
     Answer(answer::Args),
@@ -173,6 +175,7 @@ impl Verb {
             Self::Mux(args) => mux::run(args, ctx).await,
             Self::Digest(args) => digest::run(args, ctx).await,
             Self::Logs(args) => logs::run(args, ctx).await,
+            Self::Grep(args) => grep::run(args, ctx).await,
             Self::Replay(args) => replay::run(args, ctx).await,
             Self::Send(args) => send::run(args, ctx).await,
             Self::Answer(args) => answer::run(args, ctx).await,

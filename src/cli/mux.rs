@@ -109,6 +109,14 @@ pub fn can_draw() -> bool {
     terminals && !matches!(term.as_str(), "" | "dumb")
 }
 
+/// What the terminal can show.
+pub fn theme(ctx: &Ctx) -> Theme {
+    Theme {
+        color: ctx.ui.colors(),
+        unicode: is_utf8(|name| std::env::var(name).ok()),
+    }
+}
+
 async fn open(ctx: &Ctx, registry: Registry, first: First) -> Result<ExitCode> {
     if !can_draw() {
         return Err(Error::user("this needs a terminal that can be drawn on")
@@ -128,10 +136,7 @@ async fn open(ctx: &Ctx, registry: Registry, first: First) -> Result<ExitCode> {
         elsewhere,
         paths: ctx.paths.clone(),
         bindings: ctx.config.bindings().clone(),
-        theme: Theme {
-            color: ctx.ui.colors(),
-            unicode: is_utf8(|name| std::env::var(name).ok()),
-        },
+        theme: theme(ctx),
         env: environment(std::env::vars_os()),
         exe: std::env::current_exe().context("this program cannot be found")?,
         scrollback: ctx.config.scrollback(),

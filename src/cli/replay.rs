@@ -7,16 +7,24 @@ use std::time::Duration;
 use clap_complete::engine::ArgValueCandidates;
 
 use super::target::{Target, interrupted, person, time};
-use super::{Ctx, complete};
+use super::terminal::{self, LocalConsole};
+use super::{Ctx, complete, mux};
+use crate::client::events::events;
 use crate::client::history::{Begin, History};
 use crate::client::logs::{Pace, Screenplay, size_of};
 use crate::client::reach::Hosts;
-use crate::error::{Error, Result};
-use crate::model::{AgentRef, DEFAULT_SIZE, Size};
+use crate::error::{Context, Error, Result};
+use crate::model::{AgentRef, DEFAULT_SIZE, SessionEvent, Size};
 use crate::mux::Screen;
 use crate::ssh::Flow;
+use crate::tui::Ending;
+use crate::tui::replay::Play;
 
 /// Play an agent's history as it happened
+///
+/// On a terminal with a time line below it: Space pauses, the arrows go 5 seconds, < and > change the speed, . and ,
+/// step while it is paused, [ and ] go to the marks (the agent came to another state, or was resized), 0 to 9 to a
+/// tenth, g and G to the beginning and the end, / searches forward and n again, q leaves.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The agent, as SESSION/2; the session alone where it has one agent [default: the last session]
@@ -50,6 +58,10 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
     let agent = target.one("replay")?.unwrap_or(1);
     let begin = Begin::Offset(0);
     let mut history = History::open(&registry, &target.known, &hosts, agent, begin, false).await?;
+    if mux::can_draw() {
+        let events = events(&target.known, &hosts).await;
+        return on_terminal(&args, ctx, &target, agent, history, events).await;
+    }
     let mut stage = Playing {
         screen: Screen::new(DEFAULT_SIZE),
         play: Screenplay::default(),
@@ -69,6 +81,40 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
         ctx.ui.raw(&leave)?;
     }
     outcome
+}
+
+/// With a time line, until the person leaves.
+async fn on_terminal(
+    args: &Args,
+    ctx: &Ctx,
+    target: &Target,
+    agent: u32,
+    history: History,
+    events: Vec<SessionEvent>,
+) -> Result<ExitCode> {
+    let console = LocalConsole::enter().context("the terminal cannot be put into raw mode")?;
+    let (_keep, outside) = terminal::outside()?;
+    let play = Play {
+        history,
+        events,
+        agent,
+        title: format!("{}/{agent}", target.known.id.short()),
+        speed: args.speed,
+        max_idle: args.max_idle,
+        theme: mux::theme(ctx),
+        size: terminal::size().map_or(DEFAULT_SIZE, |(size, _)| size),
+        input: terminal::input()?,
+        output: terminal::output()?,
+        outside,
+        console: Box::new(console),
+    };
+    let (ending, interrupted) = crate::tui::replay::run(play).await?;
+    Ok(match ending {
+        Ending::Left { .. } if interrupted => ExitCode::from(130),
+        Ending::Left { .. } => ExitCode::SUCCESS,
+        Ending::Signal(signal) => ExitCode::from(u8::try_from(128 + (signal & 0x7f)).unwrap_or(1)),
+        Ending::Hangup => ExitCode::FAILURE,
+    })
 }
 
 struct Playing {

@@ -9,11 +9,15 @@ use crate::error::{Error, Kind};
 /// Prints `error` on stderr and gives its exit code. A broken pipe is silent.
 pub fn print(error: &Error, color: ColorChoice) -> ExitCode {
     if error.kind != Kind::BrokenPipe {
-        let ui = Ui::new(color);
-        // Where stderr is gone too there is nobody to tell.
-        let _ = std::io::stderr().write_all(render(error, &ui).as_bytes());
+        tell(error, &Ui::new(color));
     }
     error.exit_code()
+}
+
+/// Prints `error` on stderr, for a verb that has exit codes of its own.
+pub fn tell(error: &Error, ui: &Ui) {
+    // Where stderr is gone too there is nobody to tell.
+    let _ = std::io::stderr().write_all(render(error, ui).as_bytes());
 }
 
 fn render(error: &Error, ui: &Ui) -> String {

@@ -49,18 +49,7 @@ impl Target {
 
     /// The agents it has, as far as is known without asking its host.
     pub fn agents(&self) -> Vec<u32> {
-        let told = self.known.last.as_ref();
-        let mut numbers: Vec<u32> = told
-            .into_iter()
-            .flat_map(|l| l.agents.iter().map(|a| a.number))
-            .collect();
-        if numbers.is_empty() {
-            let spec = self.known.spec();
-            numbers.extend(spec.iter().flat_map(|s| s.agents.iter().map(|a| a.number)));
-        }
-        numbers.sort_unstable();
-        numbers.dedup();
-        numbers
+        self.known.agents()
     }
 
     /// The one agent that is meant: the named one, or the only one; `None` where nothing is known of its agents.

@@ -1,9 +1,11 @@
 //! A control stream to a session's host: questions and their answers, its state as it changes, an agent's
 //! history as it grows.
 
+mod founds;
 mod lent;
 
 use bytes::{Bytes, BytesMut};
+pub use founds::{Founds, Next};
 pub use lent::Asked;
 use tokio::io::{AsyncRead, AsyncWrite};
 

@@ -202,6 +202,20 @@ impl Known {
         self.dir.as_ref().and_then(read).or_else(last)
     }
 
+    /// The agents it has, as far as is known without asking its host.
+    pub fn agents(&self) -> Vec<u32> {
+        let told = self.last.as_ref();
+        let told = told.into_iter().flat_map(|l| l.agents.iter());
+        let mut numbers: Vec<u32> = told.map(|a| a.number).collect();
+        if numbers.is_empty() {
+            let spec = self.spec();
+            numbers.extend(spec.iter().flat_map(|s| s.agents.iter().map(|a| a.number)));
+        }
+        numbers.sort_unstable();
+        numbers.dedup();
+        numbers
+    }
+
     /// Fails where its host is not running.
     ///
     /// # Errors

@@ -70,6 +70,7 @@ actions! {
     GrowDown5 "grow-down-5" ["M-Down"] "border down by 5",
     Copy "copy" ["[", "PageUp"] "scroll back, search, copy",
     Search "search" ["/"] "search the history",
+    SearchAll "search-all" ["f"] "search all agents' history",
     Paste "paste" ["]"] "paste what was copied",
     List "list" ["w", "s"] "sessions and agents",
     Palette "palette" [":"] "all commands",

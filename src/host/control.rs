@@ -14,7 +14,7 @@ use super::hub::{Hub, Order};
 use super::logs::{self, Range};
 use super::server::{Access, closed};
 use super::settle::settle;
-use super::{layout, lenders, setup, upgrade, wrapup};
+use super::{grep, layout, lenders, setup, upgrade, wrapup};
 use crate::model::{AgentSpec, AgentState, Millis, Money, now_ms};
 use crate::proto::{
     Conn, ErrorCode, Event, FrameError, Op, Outcome, Reply, Request, Sender, ToClient, ToHost,
@@ -231,6 +231,12 @@ async fn perform(
             };
             logs::stream(dir, range, id, written, out).await?;
             Ok(Outcome::Done)
+        }
+        Op::Grep { agent, search } => {
+            let (dir, _) = setup::log(hub, agent, None)?;
+            hub.seen();
+            let searched = grep::stream(dir, &search, id, out).await?;
+            Ok(Outcome::Searched { searched })
         }
         Op::Setup { agent, command } => {
             setup::run(hub, &agent, &command, id, out).await?;

@@ -16,6 +16,7 @@ mod environment;
 mod files;
 mod fitting;
 mod flow;
+mod grep;
 mod handed;
 mod hook;
 mod hub;

@@ -4,6 +4,7 @@
 
 mod check;
 mod event;
+mod found;
 mod id;
 mod money;
 mod news;
@@ -17,6 +18,7 @@ mod terminal;
 
 pub use check::{Check, CheckSpec, CheckState, Work};
 pub use event::{SessionEvent, What};
+pub use found::{Found, Search, Searched};
 pub use id::{AgentRef, IdError, SessionId};
 pub use money::{Certainty, Money, MoneyError};
 pub use news::{HostRule, HostWay, News, NewsKind, shown_url};

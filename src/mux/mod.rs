@@ -10,6 +10,7 @@ mod core;
 mod drawn;
 mod flood;
 mod frame;
+mod grep;
 mod handler;
 mod history;
 pub mod keys;
@@ -40,6 +41,7 @@ mod tail;
 
 pub use answer::answer;
 pub use drawn::Drawn;
+pub use grep::{PatternError, Seeker};
 pub use history::{History, HistoryError, HistoryLimits};
 pub use overlay::{Glyph, Overlay};
 pub use plain::Plain;

@@ -6,7 +6,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    AgentSpec, AgentState, AgentStatus, HostRule, Millis, SecretValue, SessionEvent, SessionStatus,
+    AgentSpec, AgentState, AgentStatus, HostRule, Millis, Search, Searched, SecretValue,
+    SessionEvent, SessionStatus,
 };
 
 /// A protocol version. Equal majors understand each other.
@@ -159,6 +160,9 @@ pub enum Op {
     Layout,
     /// On agent.sock alone: what an agent's git is given for `host` -> `outcome: credential`. Since 1.3.
     GitCredential { agent: u32, host: String },
+    /// Looks through the lines of an agent's history: what is found as `data` frames of one JSON
+    /// [`Found`](crate::model::Found) a line, then `outcome: searched`. Since 1.3.
+    Grep { agent: u32, search: Search },
     #[serde(other)]
     Unknown,
 }
@@ -209,6 +213,10 @@ pub enum Outcome {
     /// Since 1.3.
     Credential {
         password: SecretValue,
+    },
+    /// All that was to be looked through was. Since 1.3.
+    Searched {
+        searched: Searched,
     },
     Failed {
         error: WireError,

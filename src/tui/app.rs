@@ -4,6 +4,7 @@ mod act;
 mod back;
 mod borders;
 mod draw;
+mod find;
 mod input;
 mod keep;
 mod pointer;
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::copy::Copy;
+use super::find::Find;
 use super::home::Home;
 use super::line::Line;
 use super::pane::{Life, Pane, Source, Wires};
@@ -63,6 +65,8 @@ enum Mode {
     Help,
     Palette(Line, usize),
     Prompt(Wanted, Line),
+    /// All agents' history is searched.
+    Find,
     /// Close these panes? Programs run in them here.
     Close(Vec<PaneId>),
 }
@@ -126,6 +130,7 @@ struct App {
     focused: Option<PaneId>,
     /// Panes that are looked back at.
     back: BTreeMap<PaneId, Copy>,
+    find: Find,
     /// What was copied last.
     clipboard: String,
     /// Bytes for the terminal beside the next frame.

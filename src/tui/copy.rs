@@ -2,11 +2,13 @@
 //! and those of emacs that do not clash; nothing here touches the program.
 
 mod draw;
+mod seek;
 #[cfg(test)]
 mod tests;
 
 use regex_lite::{Regex, RegexBuilder};
 
+pub use self::seek::{Sought, compared};
 use super::line::Line;
 use crate::config::{Chord, Code};
 use crate::mux::rendered_text;
@@ -49,6 +51,8 @@ pub struct Copy {
     mark: Option<Mark>,
     typing: Option<Typing>,
     pattern: Option<(Regex, bool)>,
+    /// A line that was found in another way, until it is here.
+    sought: Option<Sought>,
     /// What went wrong with a search.
     word: Option<String>,
 }
@@ -66,6 +70,7 @@ impl Copy {
             mark: None,
             typing: None,
             pattern: None,
+            sought: None,
             word: None,
         }
     }
@@ -81,6 +86,7 @@ impl Copy {
         }
         self.lines = lines;
         self.hold();
+        self.arrive();
     }
 
     pub fn resize(&mut self, rows: u16) {

@@ -4,12 +4,14 @@
 mod app;
 mod chrome;
 mod copy;
+mod find;
 mod home;
 mod keys;
 mod line;
 mod mouse;
 mod overlay;
 mod pane;
+pub mod replay;
 mod saved;
 mod theme;
 mod ways;

@@ -8,6 +8,7 @@ mod bad_input;
 mod bad_place;
 mod cuts;
 mod digest;
+mod grep;
 mod harness;
 mod hooks;
 mod lend;
@@ -16,6 +17,7 @@ mod outer;
 mod predict;
 mod promise;
 mod real;
+mod replay;
 mod repo;
 mod same_screen;
 mod secrets;
@@ -41,6 +43,7 @@ fn every_file_is_a_module() {
             "bad_place",
             "cuts",
             "digest",
+            "grep",
             "harness",
             "hooks",
             "lend",
@@ -49,6 +52,7 @@ fn every_file_is_a_module() {
             "predict",
             "promise",
             "real",
+            "replay",
             "repo",
             "same_screen",
             "secrets",

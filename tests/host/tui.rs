@@ -1,5 +1,7 @@
 //! The whole-terminal views as a person has them: in a real terminal, over real sessions, by their keys.
 
+mod bindings;
+mod find;
 mod list;
 mod panes;
 

@@ -16,13 +16,13 @@ use crate::common::env::TestEnv;
 use crate::common::process::Ran;
 use crate::common::sshd::{Sshd, SshdOptions};
 
-fn send(stream: &mut UnixStream, message: &ToClient) {
+pub fn send(stream: &mut UnixStream, message: &ToClient) {
     let mut out = BytesMut::new();
     message.encode(&mut out).expect("a frame");
     let _ = stream.write_all(&out);
 }
 
-fn receive(stream: &mut UnixStream) -> Option<ToHost> {
+pub fn receive(stream: &mut UnixStream) -> Option<ToHost> {
     loop {
         let mut header = [0; HEADER];
         stream.read_exact(&mut header).ok()?;

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::model::SecretValue;
-use crate::model::{HostRule, HostWay, NewsKind};
+use crate::model::{HostRule, HostWay, NewsKind, Search, Searched};
 use crate::model::{SessionEvent, VolumeUse, What};
 
 /// The first minor, the name, the request.
@@ -74,6 +74,16 @@ fn ops() -> Vec<(u16, &'static str, Op)> {
         agent: 2,
         host: "github.com".into(),
     };
+    let grep = Op::Grep {
+        agent: 2,
+        search: Search {
+            pattern: "err(or)?".into(),
+            ignore_case: true,
+            before: 1,
+            first: Some(10),
+            ..Search::default()
+        },
+    };
     let layout = Op::KeepLayout {
         at: 1000,
         layout: "{}".into(),
@@ -93,6 +103,7 @@ fn ops() -> Vec<(u16, &'static str, Op)> {
         (3, "secrets", secrets),
         (3, "missing-secrets", Op::MissingSecrets),
         (3, "git-credential", credential),
+        (3, "grep", grep),
         (3, "keep-layout", layout),
         (3, "layout", Op::Layout),
     ]
@@ -145,6 +156,11 @@ fn outcomes() -> Vec<(u16, &'static str, Outcome)> {
     let status = Box::new(SessionStatus { volume, ..status() });
     let password = SecretValue::new("hunter2");
     let untaken = question.clone();
+    let searched = Searched {
+        matched: 3,
+        lines: 1200,
+        full_screen: false,
+    };
     let layout = Outcome::Layout {
         at: 1000,
         layout: "{}".into(),
@@ -156,6 +172,7 @@ fn outcomes() -> Vec<(u16, &'static str, Outcome)> {
         (3, "untaken", Outcome::Untaken { question: untaken }),
         (3, "credential", Outcome::Credential { password }),
         (3, "status-volume", Outcome::Status { status }),
+        (3, "searched", Outcome::Searched { searched }),
         (3, "layout", layout),
     ]
 }

@@ -63,6 +63,7 @@ impl App {
             Action::GrowDown5 => self.grow(Direction::Down, 5),
             Action::Copy => self.look_back(false),
             Action::Search => self.look_back(true),
+            Action::SearchAll => self.mode = Mode::Find,
             Action::Paste => self.paste(),
             Action::List => self.show_list(),
             Action::Palette => self.mode = Mode::Palette(Line::default(), 0),

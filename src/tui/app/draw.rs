@@ -296,6 +296,7 @@ impl App {
                     cursor = Some(overlay::typed(buffer, inner, "", line, theme));
                 });
             }
+            Mode::Find => cursor = self.find.draw(canvas, theme),
             Mode::Close(panes) => {
                 let what = if panes.len() == 1 {
                     "this pane"

@@ -75,6 +75,7 @@ impl App {
                     self.mode = Mode::Prompt(wanted, line);
                 }
             },
+            Mode::Find => self.find_key(key),
             Mode::Close(panes) => match key.typed() {
                 Some('y' | 'Y') => self.close(&panes),
                 _ if key.code == Code::Enter => self.close(&panes),
@@ -147,6 +148,8 @@ impl App {
         match &mut self.mode {
             Mode::Palette(line, _) | Mode::Prompt(_, line) if !marks => line.insert(&text()),
             Mode::Palette(..) | Mode::Prompt(..) => {}
+            Mode::Find if !marks => self.find.paste(&text()),
+            Mode::Find => {}
             _ if self.popup.is_none() && self.view == View::Home => {
                 if !marks {
                     self.home.focus = Focus::Task;

@@ -97,6 +97,7 @@ pub async fn run(start: Start) -> Result<Ending> {
         pressed_at: (0, 0),
         focused: None,
         back: BTreeMap::new(),
+        find: Find::new(registry.clone(), dirty.clone()),
         clipboard: String::new(),
         up: Vec::new(),
         in_paste: false,

@@ -1,0 +1,98 @@
+//! A line that was found by a search of all agents, looked for among the lines here. These are of a screen, where
+//! long lines are several; the found one is known by its text, and by how many like it come after it.
+
+use regex_lite::Regex;
+
+use super::Copy;
+
+/// Compared of a line's text, in characters: less than a screen is wide.
+const COMPARED: usize = 30;
+/// A match may be so many lines further, where its line is a long one.
+const WRAPPED: usize = 20;
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub struct Sought {
+    pub pattern: Regex,
+    text: String,
+    /// Lines like it that come after it.
+    after: usize,
+}
+
+impl Sought {
+    /// A line of that text, before so many that are like it.
+    pub fn new(pattern: Regex, text: &str, after: usize) -> Self {
+        let text = compared(text);
+        Self {
+            pattern,
+            text,
+            after,
+        }
+    }
+}
+
+/// What of a line's text tells whether another is like it.
+pub fn compared(text: &str) -> String {
+    text.trim().chars().take(COMPARED).collect()
+}
+
+impl Copy {
+    /// Goes there, now or as soon as the line is here.
+    pub fn seek(&mut self, sought: Sought) {
+        self.pattern = Some((sought.pattern.clone(), false));
+        self.typing = None;
+        self.mark = None;
+        self.sought = Some(sought.clone());
+        self.arrive();
+        // More lines may still come.
+        self.sought = Some(sought);
+    }
+
+    pub(super) fn arrive(&mut self) {
+        let Some(sought) = self.sought.take() else {
+            return;
+        };
+        let like = |line: &usize| {
+            let text = self.text(*line);
+            text.trim_start().starts_with(&sought.text)
+        };
+        let all = (0..self.lines.len()).rev();
+        let Some(line) = all.filter(like).nth(sought.after) else {
+            self.word = Some("the line is not on this screen".to_owned());
+            return;
+        };
+        let place = (line..self.lines.len()).take(WRAPPED).find_map(|line| {
+            let (col, _) = *self.matches(line).first()?;
+            Some((line, col))
+        });
+        self.at = place.unwrap_or((line, 0));
+        self.top = self.at.0.saturating_sub(self.rows / 2);
+        self.word = None;
+        self.hold();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_found_line_is_gone_to_once_it_is_there() {
+        let lines = |n: usize| -> Vec<Vec<u8>> {
+            let line = |i: usize| match i % 10 {
+                3 => "the same".to_owned(),
+                _ => format!("line {i}"),
+            };
+            (0..n).map(|i| line(i).into_bytes()).collect()
+        };
+        let mut copy = Copy::new(lines(5), 5, (0, 0));
+        let same = Regex::new("same").expect("a pattern");
+        copy.seek(Sought::new(same, "the same", 2));
+        copy.complete(lines(100));
+        assert_eq!(copy.at, (73, 4));
+        assert!(copy.sought.is_none());
+        let none = Regex::new("none").expect("a pattern");
+        copy.seek(Sought::new(none, "none", 0));
+        assert!(copy.word.is_some());
+    }
+}

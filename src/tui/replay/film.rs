@@ -1,0 +1,464 @@
+//! A history on its way to a player: its records in a file that has no name, the times between them cut to what a
+//! person waits, and every so often the whole screen, so that any moment is near one of them. Memory holds these
+//! screens and the marks alone.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
+use std::time::Duration;
+
+use crate::client::logs::{Screenplay, size_of};
+use crate::error::{Context, Result};
+use crate::model::{AgentState, DEFAULT_SIZE, LogRecord, Millis, SessionEvent, Size, What};
+use crate::mux::Screen;
+
+/// Output after which the whole screen is kept again.
+const KEY_BYTES: usize = 256 << 10;
+/// And records.
+const KEY_RECORDS: usize = 4000;
+/// Of a record in the file: time u64 in microseconds, size u16 and u16 or length u32, kind u8.
+const HEADER: usize = 13;
+/// Read from the file at a time.
+const READ: usize = 64 << 10;
+const OUTPUT: u8 = 0;
+const SIZE: u8 = 1;
+
+/// What is marked on the time line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sign {
+    State(AgentState),
+    Resized(Size),
+}
+
+/// A moment that something happened in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    pub at: Duration,
+    pub sign: Sign,
+    pub word: String,
+}
+
+struct Key {
+    at: Duration,
+    /// Of the first record after it.
+    pos: u64,
+    size: Size,
+    screen: Vec<u8>,
+}
+
+/// See the module.
+pub struct Film {
+    file: File,
+    written: u64,
+    buffer: Vec<u8>,
+    keys: Vec<Key>,
+    marks: Vec<Mark>,
+    /// States that are still to be marked, by the host's clock.
+    events: VecDeque<(Millis, AgentState, String)>,
+    max_idle: Duration,
+    play: Screenplay,
+    screen: Screen,
+    last: Option<Millis>,
+    end: Duration,
+    since_key: (usize, usize),
+}
+
+/// A place in a film, and the screen there.
+pub struct Reel {
+    pub screen: Screen,
+    pub at: Duration,
+    pos: u64,
+    chunk: Vec<u8>,
+    chunk_at: u64,
+}
+
+/// The next record.
+enum Next {
+    Output(Vec<u8>),
+    Size(Size),
+}
+
+impl Film {
+    /// Of nothing yet. `events` are those of the session; only this agent's states are marked.
+    ///
+    /// # Errors
+    /// There is no room for a file.
+    pub fn new(max_idle: Duration, events: &[SessionEvent], agent: u32) -> Result<Self> {
+        let states = events.iter().filter_map(|e| match &e.what {
+            What::State {
+                agent: of,
+                state,
+                message,
+                ..
+            } if *of == agent => {
+                let word = match message {
+                    Some(message) => format!("{}: {message}", state.word()),
+                    None => state.word().to_owned(),
+                };
+                Some((e.at, *state, word))
+            }
+            _ => None,
+        });
+        let mut film = Self {
+            file: tempfile::tempfile().context("the history cannot be held for a replay")?,
+            written: 0,
+            buffer: Vec::new(),
+            keys: Vec::new(),
+            marks: Vec::new(),
+            events: states.collect(),
+            max_idle,
+            play: Screenplay::default(),
+            screen: Screen::new(DEFAULT_SIZE),
+            last: None,
+            end: Duration::ZERO,
+            since_key: (0, 0),
+        };
+        film.key();
+        Ok(film)
+    }
+
+    /// How long it is by now.
+    pub fn end(&self) -> Duration {
+        self.end
+    }
+
+    pub fn marks(&self) -> &[Mark] {
+        &self.marks
+    }
+
+    /// Takes the history's next record.
+    ///
+    /// # Errors
+    /// The file cannot be written to.
+    pub fn record(&mut self, record: &LogRecord) -> Result<()> {
+        if let Some(size) = size_of(record) {
+            let size = size.clamped();
+            if size == self.screen.size() {
+                return Ok(());
+            }
+            self.advance(record.at);
+            let first = self.last.is_none();
+            self.screen.resize(size);
+            if first {
+                // It began so.
+                self.keys.clear();
+                self.key();
+                return Ok(());
+            }
+            self.marks.push(Mark {
+                at: self.end,
+                sign: Sign::Resized(size),
+                word: format!("resized to {}x{}", size.cols, size.rows),
+            });
+            let cells = (u32::from(size.cols) << 16) | u32::from(size.rows);
+            return self.put(SIZE, cells, &[]);
+        }
+        if !self.play.shows(record) {
+            return Ok(());
+        }
+        self.advance(record.at);
+        self.last = Some(self.last.unwrap_or(0).max(record.at));
+        self.screen.feed(&record.bytes);
+        let length = u32::try_from(record.bytes.len()).unwrap_or(u32::MAX);
+        self.put(OUTPUT, length, &record.bytes)?;
+        self.since_key.0 += record.bytes.len();
+        self.since_key.1 += 1;
+        if self.since_key.0 >= KEY_BYTES || self.since_key.1 >= KEY_RECORDS {
+            self.key();
+        }
+        Ok(())
+    }
+
+    /// There is no more: what happened after the last output is at the end.
+    ///
+    /// # Errors
+    /// The file cannot be written to.
+    pub fn finish(&mut self) -> Result<()> {
+        self.mark_until(Millis::MAX);
+        self.flush()
+    }
+
+    /// The time goes on to `at`; what happened until then is marked.
+    fn advance(&mut self, at: Millis) {
+        self.mark_until(at);
+        self.end += self.pause(at);
+        if let Some(last) = &mut self.last {
+            *last = at.max(*last);
+        }
+    }
+
+    fn pause(&self, at: Millis) -> Duration {
+        let last = self.last.unwrap_or(at);
+        Duration::from_millis(at.saturating_sub(last)).min(self.max_idle)
+    }
+
+    fn mark_until(&mut self, at: Millis) {
+        while let Some((when, state, word)) = self.events.pop_front_if(|(when, ..)| *when <= at) {
+            let pause = match at {
+                Millis::MAX => Duration::ZERO,
+                _ => self.pause(when),
+            };
+            let sign = Sign::State(state);
+            let at = self.end + pause;
+            self.marks.push(Mark { at, sign, word });
+        }
+    }
+
+    fn key(&mut self) {
+        self.since_key = (0, 0);
+        self.keys.push(Key {
+            at: self.end,
+            pos: self.written + self.buffer.len() as u64,
+            size: self.screen.size(),
+            screen: self.screen.repaint(),
+        });
+    }
+
+    fn put(&mut self, kind: u8, number: u32, bytes: &[u8]) -> Result<()> {
+        let micros = u64::try_from(self.end.as_micros()).unwrap_or(u64::MAX);
+        self.buffer.extend_from_slice(&micros.to_be_bytes());
+        self.buffer.extend_from_slice(&number.to_be_bytes());
+        self.buffer.push(kind);
+        self.buffer.extend_from_slice(bytes);
+        if self.buffer.len() >= READ {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Writes what is still held, so that it can be played.
+    ///
+    /// # Errors
+    /// The file cannot be written to.
+    pub fn flush(&mut self) -> Result<()> {
+        let wrote = self.file.write_all(&self.buffer);
+        wrote.context("the history cannot be held for a replay")?;
+        self.written += self.buffer.len() as u64;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    /// The screen at a time, all that came until then shown.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn seek(&self, to: Duration) -> io::Result<Reel> {
+        let mut reel = self.reel(to);
+        self.play(&mut reel, to)?;
+        reel.at = to;
+        Ok(reel)
+    }
+
+    /// At the screen that was kept last before a time.
+    fn reel(&self, to: Duration) -> Reel {
+        let key = self.keys.iter().rev().find(|key| key.at < to);
+        let key = key.or(self.keys.first());
+        let size = key.map_or(DEFAULT_SIZE, |key| key.size);
+        let mut screen = Screen::new(size);
+        screen.feed(key.map_or(&[], |key| &key.screen));
+        Reel {
+            screen,
+            at: key.map_or(Duration::ZERO, |key| key.at),
+            pos: key.map_or(0, |key| key.pos),
+            chunk: Vec::new(),
+            chunk_at: 0,
+        }
+    }
+
+    /// Shows all that came until a time; whether anything did.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn play(&self, reel: &mut Reel, to: Duration) -> io::Result<bool> {
+        let mut changed = false;
+        while let Some(at) = self.due(reel)?.filter(|at| *at <= to) {
+            let Some(next) = self.take(reel)? else {
+                break;
+            };
+            match next {
+                Next::Output(bytes) => reel.screen.feed(&bytes),
+                Next::Size(size) => reel.screen.resize(size),
+            }
+            reel.at = at;
+            changed = true;
+        }
+        Ok(changed)
+    }
+
+    /// When the next record is due; `None` where there is none yet.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn due(&self, reel: &mut Reel) -> io::Result<Option<Duration>> {
+        let Some(head) = self.bytes(reel, 0, HEADER)? else {
+            return Ok(None);
+        };
+        let micros = head.first_chunk().map_or(0, |b| u64::from_be_bytes(*b));
+        Ok(Some(Duration::from_micros(micros)))
+    }
+
+    /// The time of the last record that comes before one.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn before(&self, time: Duration) -> io::Result<Duration> {
+        let mut reel = self.reel(time);
+        let mut last = reel.at.min(time);
+        while let Some(at) = self.due(&mut reel)?.filter(|at| *at < time) {
+            last = at;
+            self.take(&mut reel)?;
+        }
+        Ok(last)
+    }
+
+    fn take(&self, reel: &mut Reel) -> io::Result<Option<Next>> {
+        let Some(head) = self.bytes(reel, 0, HEADER)? else {
+            return Ok(None);
+        };
+        let number = head.get(8..12).and_then(|b| b.first_chunk());
+        let number = number.map_or(0, |b| u32::from_be_bytes(*b));
+        if head.get(12) == Some(&SIZE) {
+            reel.pos += HEADER as u64;
+            let half = |n: u32| u16::try_from(n & 0xffff).unwrap_or(u16::MAX);
+            return Ok(Some(Next::Size(Size {
+                cols: half(number >> 16),
+                rows: half(number),
+            })));
+        }
+        let length = usize::try_from(number).unwrap_or(usize::MAX);
+        let Some(bytes) = self.bytes(reel, HEADER, length)?.map(<[u8]>::to_vec) else {
+            return Ok(None);
+        };
+        reel.pos += (HEADER + length) as u64;
+        Ok(Some(Next::Output(bytes)))
+    }
+
+    /// Bytes behind a reel's place; `None` where they are not there yet.
+    fn bytes<'a>(
+        &self,
+        reel: &'a mut Reel,
+        skip: usize,
+        length: usize,
+    ) -> io::Result<Option<&'a [u8]>> {
+        let from = reel.pos + skip as u64;
+        let to = from.saturating_add(length as u64);
+        if to > self.written {
+            return Ok(None);
+        }
+        let held = reel.chunk_at..reel.chunk_at + reel.chunk.len() as u64;
+        if from < held.start || to > held.end {
+            let room = (self.written - from).min(length.max(READ) as u64);
+            let room = usize::try_from(room).unwrap_or(READ);
+            reel.chunk.resize(room, 0);
+            self.file.read_exact_at(&mut reel.chunk, from)?;
+            reel.chunk_at = from;
+        }
+        let start = usize::try_from(from - reel.chunk_at).unwrap_or(usize::MAX);
+        Ok(reel.chunk.get(start..start.saturating_add(length)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{BlockedOn, HistoryKind, Source};
+    use bytes::Bytes;
+    use proptest::prelude::*;
+
+    fn record(offset: u64, at: Millis, kind: HistoryKind, bytes: &[u8]) -> LogRecord {
+        LogRecord {
+            offset,
+            at,
+            kind,
+            bytes: Bytes::copy_from_slice(bytes),
+        }
+    }
+
+    #[test]
+    fn pauses_are_cut_and_marks_stand_where_they_were() {
+        let state = AgentState::Blocked {
+            on: BlockedOn::Question,
+        };
+        let what = What::State {
+            agent: 1,
+            state,
+            source: Source::Screen,
+            message: Some("Which?".into()),
+        };
+        let events = [SessionEvent { at: 61_500, what }];
+        let mut film = Film::new(Duration::from_secs(2), &events, 1).expect("a file");
+        let size = |at, cols: u8| record(0, at, HistoryKind::Size, &[0, cols, 0, 10]);
+        film.record(&size(1000, 40)).expect("room");
+        film.record(&record(0, 1000, HistoryKind::Output, b"one\r\n"))
+            .expect("room");
+        film.record(&record(5, 1500, HistoryKind::Output, b"two\r\n"))
+            .expect("room");
+        film.record(&record(10, 60_500, HistoryKind::Output, b"three"))
+            .expect("room");
+        film.record(&size(61_000, 30)).expect("room");
+        film.record(&record(15, 62_000, HistoryKind::Output, b"!"))
+            .expect("room");
+        film.finish().expect("room");
+        let secs = Duration::from_secs_f64;
+        assert_eq!(film.end(), secs(4.0));
+        let marks: Vec<_> = film
+            .marks()
+            .iter()
+            .map(|m| (m.at, m.word.as_str()))
+            .collect();
+        assert_eq!(
+            marks,
+            [
+                (secs(3.0), "resized to 30x10"),
+                (secs(3.5), "blocked: Which?")
+            ]
+        );
+        let text = |at: f64| {
+            film.seek(secs(at))
+                .expect("a screen")
+                .screen
+                .text()
+                .join("|")
+        };
+        assert!(text(0.0).starts_with("one|") && !text(0.0).contains("two"));
+        assert!(text(0.6).contains("two") && !text(0.6).contains("three"));
+        assert!(text(4.0).contains("three!"));
+        assert_eq!(
+            film.seek(secs(3.2)).expect("a screen").screen.size().cols,
+            30
+        );
+        assert_eq!(film.before(secs(2.5)).expect("a time"), secs(0.5));
+        assert_eq!(film.before(secs(0.5)).expect("a time"), secs(0.0));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+        #[test]
+        fn any_moment_is_as_if_played_from_the_beginning(
+            lines in prop::collection::vec((0_u64..3000, 1_usize..30_000), 1..40),
+            to in 0_u64..80_000,
+        ) {
+            let mut film = Film::new(Duration::from_secs(2), &[], 1).expect("a file");
+            let mut plain = Vec::new();
+            let (mut offset, mut at, mut time) = (0, 1000, 0);
+            for (n, (pause, length)) in lines.into_iter().enumerate() {
+                let text = format!("{n} ").repeat(length / 8 + 1) + "\r\n";
+                if n > 0 {
+                    at += pause;
+                    time += pause.min(2000);
+                }
+                film.record(&record(offset, at, HistoryKind::Output, text.as_bytes())).expect("room");
+                offset += text.len() as u64;
+                plain.push((time, text));
+            }
+            film.finish().expect("room");
+            let mut screen = Screen::new(DEFAULT_SIZE);
+            for (_, text) in plain.iter().filter(|(time, _)| *time <= to) {
+                screen.feed(text.as_bytes());
+            }
+            let reel = film.seek(Duration::from_millis(to)).expect("a screen");
+            prop_assert_eq!(reel.screen.text(), screen.text());
+        }
+    }
+}

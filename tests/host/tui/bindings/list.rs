@@ -1,0 +1,104 @@
+//! The keys of the list, which are not bindings.
+
+use crate::agents::sh;
+use crate::common::env::TestEnv;
+use crate::common::terminal::Terminal;
+use crate::tui::WIDE;
+
+#[test]
+fn every_key_of_the_list_does_what_the_manual_says() {
+    let env = TestEnv::new();
+    let one = env.dispatch(&[
+        "--ttl",
+        "1h",
+        "--name",
+        "alpha",
+        "--command",
+        &sh("echo ON''E; exec cat"),
+    ]);
+    let two = env.dispatch(&[
+        "--ttl",
+        "1h",
+        "--name",
+        "beta",
+        "-n",
+        "2",
+        "--command",
+        &sh("echo TW''O; exec cat"),
+    ]);
+    let mut t = env.terminal(&[], WIDE);
+    t.wait_for("both, the newest chosen", |t| {
+        t.shows("alpha") && t.shows("beta") && t.shows("TWO")
+    });
+    // Tab goes to the list: letters are no task there; and back.
+    t.send("\tj");
+    t.settle(std::time::Duration::from_millis(120));
+    assert!(!t.shows("› j"), "{:?}", t.text());
+    t.send("\tj");
+    t.wait_text("› j");
+    t.send("\x7f\t");
+    t.send("kkk");
+    t.wait_for("the first by k", |t| t.shows("ONE") || t.shows("TWO"));
+    t.send("jjj");
+    t.wait_for("the last by j", |t| t.shows("ONE") || t.shows("TWO"));
+    // Up to where `beta`'s first agent is chosen.
+    let chosen = |t: &Terminal, session: &str| {
+        let short = session.trim_start_matches("session-");
+        t.text()
+            .first()
+            .is_some_and(|l| l.contains(&format!("{short}/")))
+    };
+    for key in ["k", "k", "k", "j", "j", "j"] {
+        if chosen(&t, &two) {
+            break;
+        }
+        t.send(key);
+        t.settle(std::time::Duration::from_millis(300));
+    }
+    t.wait_for("an agent of beta", |t| chosen(t, &two));
+    for (key, title) in [("a", "answer"), ("P", "pull")] {
+        t.send(key);
+        t.wait_for(&format!("{title} by {key}"), |t| {
+            t.shows(&format!("{title} {two}/")) && t.shows("any key closes")
+        });
+        t.send(" ");
+        t.wait_for("its end", |t| !t.shows("any key closes"));
+    }
+    t.send("e");
+    t.wait_text(&format!("extend {two} by"));
+    t.send("\x152h\r");
+    t.wait_text("done: any key closes");
+    t.send(" ");
+    t.wait_for("its end", |t| !t.shows("any key closes"));
+    // An agent that has ended starts again.
+    env.ok(&["kill", &format!("{two}/1")]);
+    env.ok(&["kill", &format!("{two}/2")]);
+    t.wait_text("exited");
+    t.send("r");
+    t.wait_for("the verb", |t| t.shows(&format!("restart {two}/")));
+    t.wait_text("any key closes");
+    t.send(" ");
+    t.wait_for("its end", |t| !t.shows("any key closes"));
+    t.send("T");
+    t.wait_text(&format!("terminate {two}"));
+    t.wait_text("Terminate session");
+    t.send("y\r");
+    t.wait_text("any key closes");
+    t.send(" ");
+    env.await_status("its end", &two, |s| s.ended.is_some());
+    t.wait_for("the list", |t| !t.shows("any key closes"));
+    for _ in 0..4 {
+        if !chosen(&t, &one) {
+            t.send("k");
+            t.settle(std::time::Duration::from_millis(300));
+        }
+    }
+    t.wait_for("the agent of alpha", |t| chosen(t, &one));
+    t.send("l");
+    t.wait_text(&format!("0:{}/1*", one.trim_start_matches("session-")));
+    t.send("\x02w");
+    t.wait_text("type a task");
+    t.send("\x1b");
+    t.send("\tq");
+    assert_eq!(t.wait_exit(), 0, "{}", t.text().join("\n"));
+}
