@@ -3,9 +3,11 @@
 mod act;
 mod back;
 mod borders;
+mod clipboard;
 mod draw;
 mod input;
 mod pointer;
+mod rests;
 mod run;
 mod verbs;
 mod view;
@@ -14,9 +16,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use tempfile::TempPath;
+
 use super::copy::Copy;
 use super::home::Home;
 use super::line::Line;
+use super::mouse::Mouse;
 use super::pane::{Life, Pane, Source, Wires};
 use super::saved::Saved;
 use super::theme::Theme;
@@ -80,6 +85,8 @@ struct Popup {
     pane: PaneId,
     title: String,
     then: Then,
+    /// It is an editor or a pager that has the whole screen for this file, which goes with it.
+    file: Option<TempPath>,
 }
 
 /// What the mouse finds.
@@ -115,17 +122,23 @@ struct App {
     hits: Vec<(Rect, Hit)>,
     /// Panes within a synchronized update, and since when.
     drawing: BTreeMap<PaneId, Instant>,
+    /// Images that are seen.
+    rests: rests::Rests,
     /// The border that the mouse holds.
     dragged: Option<Border>,
     /// The pane that a button was pressed in hears of its release too.
     pressed: Option<PaneId>,
     pressed_at: (u16, u16),
+    /// A press of which the program hears only if it becomes no selection and opens nothing.
+    withheld: Option<Mouse>,
     /// A pane's program had the terminal's focus told.
     focused: Option<PaneId>,
     /// Panes that are looked back at.
     back: BTreeMap<PaneId, Copy>,
     /// What was copied last.
     clipboard: String,
+    /// Who asks for it.
+    reads: clipboard::Reads,
     /// Bytes for the terminal beside the next frame.
     up: Vec<u8>,
     in_paste: bool,
@@ -271,6 +284,7 @@ impl App {
             self.tabs.remove(*pane);
             self.panes.remove(pane);
             self.back.remove(pane);
+            self.reads.forget(*pane);
         }
         if self.tabs.is_empty() {
             self.view = View::Home;

@@ -1,5 +1,10 @@
 //! The whole-terminal views as a person has them: in a real terminal, over real sessions, by their keys.
 
+mod back;
+mod clipboard;
+mod images;
+mod inside;
+mod links;
 mod list;
 mod panes;
 
