@@ -128,7 +128,7 @@ async fn open(ctx: &Ctx, registry: Registry, first: First) -> Result<ExitCode> {
         First::List | First::Panes(_) => None,
     };
     let console = LocalConsole::enter().context("the terminal cannot be put into raw mode")?;
-    let size = terminal::size().map_or(crate::model::DEFAULT_SIZE, |(size, _)| size);
+    let (size, pixels) = terminal::size().unwrap_or((crate::model::DEFAULT_SIZE, None));
     let (_keep, outside) = terminal::outside()?;
     let start = Start {
         first,
@@ -143,6 +143,7 @@ async fn open(ctx: &Ctx, registry: Registry, first: First) -> Result<ExitCode> {
         predict: predict(ctx),
         term: std::env::var("TERM").unwrap_or_default(),
         size,
+        pixels,
         input: terminal::input()?,
         output: terminal::output()?,
         outside,

@@ -24,7 +24,7 @@ use tokio::sync::mpsc;
 
 pub use detach::{DetachKey, DetachKeyError};
 pub use dial::{BoxFuture, Dial, DialError};
-pub use facts::{Facts, QUESTIONS, STATES_QUESTION};
+pub use facts::{CELL_QUESTION, Facts, QUESTIONS, STATES_QUESTION};
 pub use modes::RESET_ALL;
 pub use over_ssh::HostDial;
 pub use predict::{Guessed, Predict};

@@ -25,4 +25,7 @@ pub struct Terminal {
     /// The text area in pixels.
     #[serde(default)]
     pub pixels: Option<(u16, u16)>,
+    /// A program that asks for the clipboard (OSC 52) is passed on to it: its person is asked.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub asks_for_clipboard: bool,
 }

@@ -8,7 +8,7 @@ use alacritty_terminal::term::cell::{Cell, Flags};
 use alacritty_terminal::vte::ansi::{Color, NamedColor, Rgb};
 use unicode_width::UnicodeWidthChar;
 
-use super::core::Core;
+pub use self::pictures::Picture;
 use super::frame::{Frame, MOUSE, copy_row, row};
 use super::layout::Rect;
 use super::recorder::EXTRA_MODES;
@@ -16,8 +16,10 @@ use super::repaint;
 use super::screen::Screen;
 use crate::model::Size;
 
+mod pictures;
+
 /// Modes that only make sense for who has the whole terminal: other forms of the mouse, its size told in band.
-const WHOLE: [u16; 5] = [9, 1001, 1015, 1016, 2048];
+pub const WHOLE: [u16; 5] = [9, 1001, 1015, 1016, 2048];
 
 /// A colour, as programs and people name them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -88,33 +90,6 @@ impl Screen {
     pub fn shows_cursor(&self) -> bool {
         self.core().has(TermMode::SHOW_CURSOR)
     }
-
-    /// The lines that are seen, with their looks.
-    pub fn rendered(&self) -> Vec<Vec<u8>> {
-        let core = self.core();
-        let rows = 0..core.rows();
-        rows.map(|y| {
-            let mut line = Vec::new();
-            let row = row(core, y);
-            Core::render(
-                row.get(..usize::from(self.size().cols)).unwrap_or(row),
-                &mut line,
-            );
-            line
-        })
-        .collect()
-    }
-
-    /// The hyperlink in a cell, by column and row.
-    pub fn link_at(&self, x: u16, y: u16) -> Option<String> {
-        let core = self.core();
-        let (x, y) = (usize::from(x), usize::from(y));
-        if y >= core.rows() {
-            return None;
-        }
-        let link = row(core, y).get(x)?.hyperlink()?;
-        Some(link.uri().to_owned())
-    }
 }
 
 /// One frame, while it is put together.
@@ -122,6 +97,10 @@ impl Screen {
 pub struct Canvas {
     size: Size,
     frame: Frame,
+    /// Images that are drawn over cells which are marked with them.
+    pictures: Vec<Picture>,
+    /// Some cells are marked.
+    marked: bool,
 }
 
 impl Canvas {
@@ -131,6 +110,8 @@ impl Canvas {
         Self {
             size,
             frame: Frame::blank(size),
+            pictures: Vec::new(),
+            marked: false,
         }
     }
 
@@ -212,6 +193,7 @@ impl Canvas {
 
     /// The cells of another frame of the same size.
     pub fn keep(&mut self, other: &Self, rect: Rect) {
+        self.keep_pictures(other, rect);
         for y in 0..usize::from(rect.h) {
             let from = usize::from(rect.x);
             let old = other.frame.rows.get(usize::from(rect.y) + y);
@@ -398,23 +380,38 @@ impl Painted {
     }
 
     /// The bytes from what is shown to `next`; none where nothing differs.
-    pub fn frame(&mut self, next: Canvas) -> Vec<u8> {
-        let old = self.shown.take().filter(|old| old.size == next.size);
-        if old.as_ref().is_some_and(|old| old.frame == next.frame) {
+    pub fn frame(&mut self, mut next: Canvas) -> Vec<u8> {
+        next.settle();
+        let last = self.shown.take();
+        let before = last.as_ref().map_or(&[][..], |old| &old.pictures);
+        let mut gone = Vec::new();
+        for picture in before.iter().filter(|old| !next.pictures.contains(old)) {
+            gone.extend_from_slice(&picture.remove);
+        }
+        let old = last.as_ref().filter(|old| old.size == next.size);
+        if old.is_some_and(|old| old.frame == next.frame && old.pictures == next.pictures) {
             self.shown = Some(next);
             return Vec::new();
         }
         let mut out = b"\x1b[?2026h".to_vec();
-        let old = old.map_or_else(
+        out.append(&mut gone);
+        let blank = Frame::blank(next.size);
+        let frame = old.map_or_else(
             || {
                 repaint::reset(Screen::new(next.size).core(), false, &mut out);
                 out.extend_from_slice(b"\x1b[H\x1b[J");
-                Frame::blank(next.size)
+                &blank
             },
-            |old| old.frame,
+            |old| &old.frame,
         );
-        old.paint(&next.frame, &mut out);
-        old.set(&next.frame, &mut out);
+        frame.paint(&next.frame, &mut out);
+        for picture in &next.pictures {
+            let there = old.is_some_and(|old| old.pictures.contains(picture));
+            if !there || picture.is_touched(frame, &next.frame) {
+                picture.draw(&mut out);
+            }
+        }
+        frame.set(&next.frame, &mut out);
         let _ = out.write_all(b"\x1b[?2026l");
         self.shown = Some(next);
         out

@@ -125,7 +125,7 @@ impl Frame {
 }
 
 /// The runs of columns in which two rows differ, none beginning or ending within a wide character.
-fn changes(was: &[Cell], is: &[Cell], mut run: impl FnMut(usize, usize)) {
+pub(super) fn changes(was: &[Cell], is: &[Cell], mut run: impl FnMut(usize, usize)) {
     let spacer = |at: usize| {
         let is_one =
             |c: Option<&Cell>| c.is_some_and(|c| c.flags.contains(Flags::WIDE_CHAR_SPACER));

@@ -13,9 +13,11 @@ mod frame;
 mod grep;
 mod handler;
 mod history;
+pub mod images;
 pub mod keys;
 pub mod layout;
 mod leave;
+mod links;
 #[cfg(test)]
 mod others_tests;
 mod overlay;
@@ -38,11 +40,13 @@ mod sequence;
 #[cfg(test)]
 mod snapshot;
 mod tail;
+mod wrap;
 
 pub use answer::answer;
 pub use drawn::Drawn;
 pub use grep::{PatternError, Seeker};
 pub use history::{History, HistoryError, HistoryLimits};
+pub use links::{address_at, may_open};
 pub use overlay::{Glyph, Overlay};
 pub use plain::Plain;
 pub use pty::{
@@ -54,3 +58,4 @@ pub use rescue::rescue;
 pub use scan::{Piece, Query, Scanner, What};
 pub use screen::Screen;
 pub use scrolled::{Scrolled, ScrolledLine, rendered_text};
+pub use wrap::{Row, rewrap};

@@ -7,6 +7,8 @@ use alacritty_terminal::index::Line;
 use alacritty_terminal::term::cell::{Cell, Flags, Hyperlink};
 use alacritty_terminal::vte::ansi::{Color, NamedColor};
 
+use super::images::is_mark;
+
 /// Blinking, which the emulator does not know: kept in a flag that it leaves unused.
 pub(super) const BLINK: Flags = Flags::from_bits_retain(0x8000);
 
@@ -133,7 +135,7 @@ impl<'a> Painter<'a> {
             self.underline = underline;
             self.sgr();
         }
-        let link = cell.hyperlink();
+        let link = cell.hyperlink().filter(|link| !is_mark(link));
         if link != self.link {
             match &link {
                 Some(l) => {

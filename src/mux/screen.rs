@@ -194,6 +194,10 @@ impl Screen {
     pub(super) fn core(&self) -> &Core {
         &self.core
     }
+
+    pub(super) fn core_mut(&mut self) -> &mut Core {
+        &mut self.core
+    }
 }
 
 // A screen is fed in one task and painted for others.

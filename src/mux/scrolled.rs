@@ -1,9 +1,9 @@
 //! Lines that left the top of the main screen, rendered at once into one buffer: cheaper than keeping rows,
 //! and bounded, for nobody may ever come to take them.
 
-use alacritty_terminal::term::cell::{Cell, Flags};
+use alacritty_terminal::term::cell::Cell;
 
-use super::core::Core;
+use super::wrap;
 
 /// The most lines and bytes kept until they are taken.
 const MAX_LINES: usize = 20_000;
@@ -86,10 +86,7 @@ impl Scrolled {
             return;
         }
         self.make_room();
-        let wrapped = row
-            .last()
-            .is_some_and(|c| c.flags.contains(Flags::WRAPLINE));
-        Core::render(row, &mut self.bytes);
+        let wrapped = wrap::render(row, &mut self.bytes);
         self.ends.push((self.bytes.len(), wrapped));
     }
 

@@ -226,6 +226,7 @@ fn to_host(minor: u16) -> Vec<(String, ToHost)> {
             kitty_keyboard: Some(true),
             program_status: Some(false),
             pixels: Some((800, 600)),
+            asks_for_clipboard: false,
         };
         all.push(("terminal".to_owned(), ToHost::Terminal(terminal)));
         all.push(("repaint".to_owned(), ToHost::Repaint));

@@ -3,11 +3,13 @@
 mod act;
 mod back;
 mod borders;
+mod clipboard;
 mod draw;
 mod find;
 mod input;
 mod keep;
 mod pointer;
+mod rests;
 mod run;
 mod verbs;
 mod view;
@@ -16,10 +18,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use tempfile::TempPath;
+
 use super::copy::Copy;
 use super::find::Find;
 use super::home::Home;
 use super::line::Line;
+use super::mouse::Mouse;
 use super::pane::{Life, Pane, Source, Wires};
 use super::saved::Saved;
 use super::theme::Theme;
@@ -86,6 +91,8 @@ struct Popup {
     pane: PaneId,
     title: String,
     then: Then,
+    /// It is an editor or a pager that has the whole screen for this file, which goes with it.
+    file: Option<TempPath>,
 }
 
 /// What the mouse finds.
@@ -121,11 +128,15 @@ struct App {
     hits: Vec<(Rect, Hit)>,
     /// Panes within a synchronized update, and since when.
     drawing: BTreeMap<PaneId, Instant>,
+    /// Images that are seen.
+    rests: rests::Rests,
     /// The border that the mouse holds.
     dragged: Option<Border>,
     /// The pane that a button was pressed in hears of its release too.
     pressed: Option<PaneId>,
     pressed_at: (u16, u16),
+    /// A press of which the program hears only if it becomes no selection and opens nothing.
+    withheld: Option<Mouse>,
     /// A pane's program had the terminal's focus told.
     focused: Option<PaneId>,
     /// Panes that are looked back at.
@@ -133,6 +144,8 @@ struct App {
     find: Find,
     /// What was copied last.
     clipboard: String,
+    /// Who asks for it.
+    reads: clipboard::Reads,
     /// Bytes for the terminal beside the next frame.
     up: Vec<u8>,
     in_paste: bool,
@@ -278,6 +291,7 @@ impl App {
             self.tabs.remove(*pane);
             self.panes.remove(pane);
             self.back.remove(pane);
+            self.reads.forget(*pane);
         }
         if self.tabs.is_empty() {
             self.view = View::Home;

@@ -2,19 +2,31 @@
 //! and those of emacs that do not clash; nothing here touches the program.
 
 mod draw;
+mod export;
+mod find;
 mod seek;
 #[cfg(test)]
 mod tests;
 
-use regex_lite::{Regex, RegexBuilder};
+use std::ops::Range;
 
+use regex_lite::Regex;
+
+pub use self::export::Tool;
 pub use self::seek::{Sought, compared};
 use super::line::Line;
 use crate::config::{Chord, Code};
-use crate::mux::rendered_text;
+use crate::model::Size;
+use crate::mux::{Row, Screen, address_at, rewrap};
 
-/// A place: line from the top of all, column in cells.
+/// A place: row from the top of all, column in cells.
 pub type Place = (usize, usize);
+
+/// A line that goes on over more rows than this is several.
+const LONGEST: usize = 500;
+
+/// A place that outlives another width and more lines above: lines from the end, cells from the line's beginning.
+type Anchor = (usize, usize);
 
 /// What is being selected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,12 +51,17 @@ pub enum Next {
     Leave,
     /// This was copied; it is over.
     Copied(String),
+    /// This address is to be opened.
+    Open(String),
+    /// All lines are to be seen in another program.
+    Export(Tool),
 }
 
 /// The lines, and where one is in them.
 pub struct Copy {
-    /// As bytes, with their looks.
-    lines: Vec<Vec<u8>>,
+    /// Wrapped at `cols`.
+    lines: Vec<Row>,
+    cols: u16,
     rows: usize,
     top: usize,
     at: Place,
@@ -55,16 +72,20 @@ pub struct Copy {
     sought: Option<Sought>,
     /// What went wrong with a search.
     word: Option<String>,
+    /// More of the history comes; then this is wanted.
+    awaits: Option<Option<Tool>>,
 }
 
 impl Copy {
-    /// At the end of `lines`, `rows` of which are seen at once; the cursor's place is counted in the screen.
-    pub fn new(lines: Vec<Vec<u8>>, rows: u16, (x, y): (u16, u16)) -> Self {
-        let rows = usize::from(rows.max(1));
+    /// At the end of `lines`, as many of which are seen at once as a pane of that size has; the cursor's place is
+    /// counted in the screen.
+    pub fn new(lines: Vec<Row>, size: Size, (x, y): (u16, u16)) -> Self {
+        let rows = usize::from(size.rows.max(1));
         let top = lines.len().saturating_sub(rows);
-        Self {
+        let mut copy = Self {
             at: (top + usize::from(y), usize::from(x)),
             lines,
+            cols: size.cols,
             rows,
             top,
             mark: None,
@@ -72,26 +93,120 @@ impl Copy {
             pattern: None,
             sought: None,
             word: None,
-        }
+            awaits: None,
+        };
+        let lines = std::mem::take(&mut copy.lines);
+        copy.change(lines.clone(), lines);
+        // What the screen shows is seen as it stands there, wherever lines above it wrap by now.
+        copy.top = copy.lines.len().saturating_sub(rows);
+        copy
     }
 
     /// All of the history came: one stays where one is, as counted from the end.
-    pub fn complete(&mut self, lines: Vec<Vec<u8>>) {
-        let (before, now) = (self.lines.len(), lines.len());
-        let moved = |n: usize| (n + now).saturating_sub(before);
-        self.top = moved(self.top);
-        self.at.0 = moved(self.at.0);
-        if let Some(mark) = &mut self.mark {
-            mark.at.0 = (mark.at.0 + now).saturating_sub(before);
-        }
-        self.lines = lines;
-        self.hold();
+    pub fn complete(&mut self, lines: Vec<Row>) {
+        let before = std::mem::take(&mut self.lines);
+        self.change(before, lines);
         self.arrive();
     }
 
-    pub fn resize(&mut self, rows: u16) {
-        self.rows = usize::from(rows.max(1));
+    pub fn resize(&mut self, size: Size) {
+        self.rows = usize::from(size.rows.max(1));
+        if std::mem::replace(&mut self.cols, size.cols) != size.cols {
+            let lines = std::mem::take(&mut self.lines);
+            self.change(lines.clone(), lines);
+        }
         self.hold();
+    }
+
+    /// From lines as they are to others, wrapped anew; all places stay with what stands there.
+    fn change(&mut self, before: Vec<Row>, lines: Vec<Row>) {
+        self.lines = before;
+        let at = self.anchor(self.at);
+        let top = self.anchor((self.top, 0));
+        let mark = self.mark.map(|mark| self.anchor(mark.at));
+        let from = self
+            .typing
+            .as_ref()
+            .map(|t| (self.anchor(t.from), self.anchor((t.top, 0))));
+        self.lines = rewrap(lines, self.cols);
+        self.at = self.place(at);
+        self.top = self.place(top).0;
+        if let (Some(mark), Some(anchor)) = (self.mark, mark) {
+            self.mark = Some(Mark {
+                at: self.place(anchor),
+                ..mark
+            });
+        }
+        if let Some((from, top)) = from {
+            let places = (self.place(from), self.place(top).0);
+            if let Some(typing) = &mut self.typing {
+                (typing.from, typing.top) = places;
+            }
+        }
+        self.hold();
+    }
+
+    fn anchor(&self, (row, column): Place) -> Anchor {
+        let line = self.line_of(row);
+        let behind = self
+            .lines
+            .iter()
+            .skip(line.end)
+            .filter(|row| !row.wrapped)
+            .count();
+        let before = self.lines.iter().take(row).skip(line.start);
+        (behind, before.map(width).sum::<usize>() + column)
+    }
+
+    fn place(&self, (behind, mut column): Anchor) -> Place {
+        let ends = self
+            .lines
+            .iter()
+            .enumerate()
+            .rev()
+            .filter(|(_, row)| !row.wrapped);
+        let end = ends.map(|(n, _)| n).nth(behind).unwrap_or(0);
+        let line = self.line_of(end);
+        for row in line.clone() {
+            let wide = self.lines.get(row).map_or(0, width);
+            if column < wide || row + 1 == line.end {
+                return (row, column);
+            }
+            column -= wide;
+        }
+        (end, column)
+    }
+
+    /// The rows of the line that a row belongs to.
+    fn line_of(&self, row: usize) -> Range<usize> {
+        let wraps = |row: usize| self.lines.get(row).is_some_and(|row| row.wrapped);
+        let least = row.saturating_sub(LONGEST);
+        let from = (least..row)
+            .rev()
+            .take_while(|row| wraps(*row))
+            .last()
+            .unwrap_or(row);
+        let to = (row..row.saturating_add(LONGEST))
+            .find(|row| !wraps(*row))
+            .unwrap_or(row);
+        from..(to + 1).min(self.lines.len()).max(from)
+    }
+
+    /// What is under the cursor to be opened: a hyperlink, or the address that stands there.
+    fn address(&self) -> Option<String> {
+        let (row, column) = self.at;
+        let mut screen = Screen::new(Size {
+            cols: self.cols,
+            rows: 1,
+        });
+        screen.feed(b"\x1b[?7l");
+        screen.feed(&self.lines.get(row)?.bytes);
+        if let Some(link) = screen.link_at(u16::try_from(column).ok()?, 0) {
+            return Some(link);
+        }
+        let (text, cells) = self.cells(self.line_of(row));
+        let found = cells.iter().rev().find(|(place, _)| *place <= self.at)?;
+        address_at(&text, found.1).map(str::to_owned)
     }
 
     /// Line of the cursor and how many there are, from 1.
@@ -156,6 +271,15 @@ impl Copy {
                 }
                 return Next::Leave;
             }
+            (Code::Char('e'), false, false) => return self.wants(Tool::Editor),
+            (Code::Char('p'), false, false) => return self.wants(Tool::Pager),
+            (Code::Char('o'), false, false) => match self.address() {
+                Some(address) => return Next::Open(address),
+                None => self.word = Some("no link here".to_owned()),
+            },
+            (Code::Enter, ..) if self.mark.is_none() && self.address().is_some() => {
+                return self.address().map_or(Next::Stay, Next::Open);
+            }
             (Code::Enter, ..) | (Code::Char('y'), false, false) | (Code::Char('w'), _, true) => {
                 return match self.selected() {
                     Some(text) => Next::Copied(text),
@@ -206,152 +330,16 @@ impl Copy {
     fn hold(&mut self) {
         let last = self.lines.len().saturating_sub(1);
         self.at.0 = self.at.0.min(last);
-        let width = cells(&self.text(self.at.0))
-            .last()
-            .map_or(0, |(col, _)| *col);
-        self.at.1 = self.at.1.min(width);
+        self.at.1 = self.at.1.min(self.lines.get(self.at.0).map_or(0, width));
         self.top = self.top.min(self.lines.len().saturating_sub(self.rows));
         self.top = self
             .top
             .clamp((self.at.0 + 1).saturating_sub(self.rows), self.at.0);
     }
+}
 
-    fn text(&self, line: usize) -> String {
-        self.lines
-            .get(line)
-            .map(|l| rendered_text(l))
-            .unwrap_or_default()
-    }
-
-    fn search_key(&mut self, key: Chord) {
-        let Some(typing) = &mut self.typing else {
-            return;
-        };
-        match key.code {
-            Code::Enter => self.typing = None,
-            Code::Escape => {
-                (self.at, self.top) = (typing.from, typing.top);
-                (self.typing, self.pattern) = (None, None);
-            }
-            Code::Backspace if typing.line.is_empty() => self.typing = None,
-            _ => {
-                typing.line.key(key);
-                self.look();
-            }
-        }
-    }
-
-    /// Finds what is typed, from where the search began.
-    fn look(&mut self) {
-        let Some(typing) = &self.typing else {
-            return;
-        };
-        let (text, backward, from) = (typing.line.text(), typing.backward, typing.from);
-        (self.at, self.top) = (typing.from, typing.top);
-        // As it is typed a pattern is often none yet: then it is taken as text.
-        let small = !text.chars().any(char::is_uppercase);
-        let build = |text: &str| RegexBuilder::new(text).case_insensitive(small).build();
-        let pattern = build(&text).or_else(|_| build(&regex_lite::escape(&text)));
-        self.pattern = pattern
-            .ok()
-            .filter(|_| !text.is_empty())
-            .map(|p| (p, backward));
-        if self.pattern.is_some() {
-            self.find(from, backward);
-        }
-    }
-
-    fn again(&mut self, other: bool) {
-        if let Some((_, backward)) = &self.pattern {
-            let backward = *backward != other;
-            self.find(self.at, backward);
-        }
-    }
-
-    /// The next place where the pattern is found, from the other end where there is none before the end.
-    fn find(&mut self, from: Place, backward: bool) {
-        let n = self.lines.len();
-        for step in 0..=n {
-            let line = match backward {
-                false => (from.0 + step) % n.max(1),
-                true => (from.0 + n - step) % n.max(1),
-            };
-            let found = self.matches(line).into_iter().map(|(col, _)| col);
-            let here = step == 0;
-            let found = match backward {
-                false => found.into_iter().find(|col| !here || *col > from.1),
-                true => found.rev().find(|col| !here || *col < from.1),
-            };
-            if let Some(col) = found {
-                self.at = (line, col);
-                // In the middle, with what is around it, and never under the line that is typed into.
-                let seen = self.top..(self.top + self.rows).saturating_sub(1);
-                if !seen.contains(&line) {
-                    self.top = line.saturating_sub(self.rows / 2);
-                }
-                return self.hold();
-            }
-        }
-        self.word = Some("not found".to_owned());
-    }
-
-    /// Columns from and to of what is found in a line.
-    fn matches(&self, line: usize) -> Vec<(usize, usize)> {
-        let Some((pattern, _)) = &self.pattern else {
-            return Vec::new();
-        };
-        let text = self.text(line);
-        let cells = cells(&text);
-        let column = |byte: usize| {
-            let at = cells.partition_point(|(_, start)| *start < byte);
-            cells.get(at).map_or(0, |(col, _)| *col)
-        };
-        let found = pattern.find_iter(&text).filter(|m| !m.is_empty());
-        found
-            .map(|m| (column(m.start()), column(m.end())))
-            .collect()
-    }
-
-    /// The selected columns of a line.
-    fn selection(&self, line: usize) -> Option<(usize, usize)> {
-        let mark = self.mark?;
-        let (from, to) = (mark.at.min(self.at), mark.at.max(self.at));
-        if !(from.0..=to.0).contains(&line) {
-            return None;
-        }
-        let first = if line == from.0 && !mark.lines {
-            from.1
-        } else {
-            0
-        };
-        let last = if line == to.0 && !mark.lines {
-            to.1 + 1
-        } else {
-            usize::MAX
-        };
-        Some((first, last))
-    }
-
-    pub fn selected(&self) -> Option<String> {
-        let mark = self.mark?;
-        let (from, to) = (mark.at.0.min(self.at.0), mark.at.0.max(self.at.0));
-        let mut all = Vec::new();
-        for line in from..=to {
-            let (first, last) = self.selection(line)?;
-            let text = self.text(line);
-            let cells = cells(&text);
-            let byte = |col: usize| {
-                let at = cells.partition_point(|(c, _)| *c < col);
-                cells.get(at).map_or(text.len(), |(_, start)| *start)
-            };
-            all.push(
-                text.get(byte(first)..byte(last))
-                    .unwrap_or_default()
-                    .to_owned(),
-            );
-        }
-        Some(all.join("\n"))
-    }
+fn width(row: &Row) -> usize {
+    cells(&row.text()).last().map_or(0, |(col, _)| *col)
 }
 
 /// The column and the first byte of each character of a line that takes room, and of its end.

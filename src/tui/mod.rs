@@ -8,6 +8,7 @@ mod find;
 mod home;
 mod keys;
 mod line;
+mod links;
 mod mouse;
 mod overlay;
 mod pane;
@@ -61,6 +62,8 @@ pub struct Start {
     /// TERM.
     pub term: String,
     pub size: Size,
+    /// Its size in pixels, where the PTY knows it.
+    pub pixels: Option<(u16, u16)>,
     pub input: Box<dyn AsyncRead + Send + Unpin>,
     pub output: Box<dyn AsyncWrite + Send + Unpin>,
     pub outside: mpsc::Receiver<Outside>,

@@ -27,6 +27,16 @@ pub enum Gesture {
 }
 
 impl Mouse {
+    /// Shift or Alt is held, by which one selects in a program that has the mouse. Most terminals keep Shift for
+    /// their own selection; then Alt is left.
+    pub fn selects(self) -> bool {
+        self.code & (4 | 8) != 0
+    }
+
+    pub fn ctrl(self) -> bool {
+        self.code & 16 != 0
+    }
+
     pub fn gesture(self) -> Gesture {
         let button = self.code & 3;
         match self.code {

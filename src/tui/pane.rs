@@ -4,6 +4,7 @@
 mod agent;
 mod back;
 mod local;
+mod pictures;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
@@ -13,12 +14,15 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, mpsc, watch};
 
+use self::pictures::Pictures;
 use super::ways::Ways;
 use crate::client::Registry;
 use crate::client::attach::Predict;
 use crate::model::{SessionId, Size, Terminal};
+use crate::mux::canvas::WHOLE;
+use crate::mux::images::Takes;
 use crate::mux::layout::PaneId;
-use crate::mux::{Piece, Scanner, Screen, What, answer};
+use crate::mux::{Piece, Query, Row, Scanner, Screen, What, answer};
 
 /// What runs in a pane: enough to open it again on another day.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,38 +105,83 @@ pub struct Shown {
     /// The beginning of what goes on to the person's own terminal.
     partial: Vec<u8>,
     /// What scrolled off, oldest first.
-    above: VecDeque<Vec<u8>>,
+    above: VecDeque<Row>,
+    pub pictures: Pictures,
+}
+
+/// What follows from output.
+#[derive(Default)]
+struct Taken {
+    /// What the program is to be answered.
+    answers: Vec<u8>,
+    /// What goes on to the person's own terminal.
+    up: Vec<u8>,
+    /// It asks for this clipboard.
+    asks: Option<String>,
+}
+
+/// Which clipboard a program asks for: `c`, `p` …
+fn asked_of(query: &[u8]) -> String {
+    let which = query.split(|b| *b == b';').nth(1).unwrap_or_default();
+    let which = which.iter().filter(|b| b.is_ascii_alphanumeric()).take(8);
+    which.map(|b| char::from(*b)).collect()
 }
 
 impl Shown {
-    /// Takes output: what its program is to be answered, and what goes on to the person's own terminal.
-    fn take(&mut self, bytes: &Bytes, terminal: &Terminal) -> (Vec<u8>, Vec<u8>) {
+    /// Takes output.
+    fn take(&mut self, bytes: &Bytes, terminal: &Terminal, takes: Takes) -> Taken {
         let mut pieces = Vec::new();
         self.scanner.feed(bytes, &mut pieces);
-        let (mut answers, mut up) = (Vec::new(), Vec::new());
+        let Taken {
+            mut answers,
+            mut up,
+            mut asks,
+        } = Taken::default();
         for Piece { what, bytes } in &pieces {
             match what {
+                What::Query(Query::ClipboardRead) => {
+                    asks = Some(asked_of(bytes));
+                    continue;
+                }
+                What::Query(Query::PrimaryAttributes) if takes.sixel && takes.cell.is_some() => {
+                    answers.extend_from_slice(b"\x1b[?62;4;22c");
+                    continue;
+                }
+                // The mouse of a pane is told in cells, and its size by no sequence.
+                What::Query(Query::Mode {
+                    private: true,
+                    mode,
+                }) if WHOLE.contains(mode) => {
+                    answers.extend(format!("\x1b[?{mode};0$y").into_bytes());
+                    continue;
+                }
                 What::Query(query) => {
                     answers.extend(answer(query, &self.screen, terminal));
                     continue;
                 }
-                What::UnknownQuery => continue,
+                What::UnknownQuery => {
+                    answers.extend(pictures::answer(bytes, takes));
+                    continue;
+                }
                 What::Bell => up.push(0x07),
                 What::Notification { .. } | What::Clipboard | What::More => {
                     self.pass_on(bytes, &mut up);
                 }
-                What::Pass | What::Status | What::Progress { .. } | What::Prompt | What::Reset => {}
+                What::Pass => {
+                    self.pictures.feed(bytes, &mut self.screen, takes);
+                    continue;
+                }
+                What::Status | What::Progress { .. } | What::Prompt | What::Reset => {}
             }
             self.screen.feed(bytes);
         }
         if self.screen.scrolled() > 0 {
             let scrolled = self.screen.take_scrolled(KEPT);
-            self.above
-                .extend(scrolled.iter().map(|line| line.bytes.to_vec()));
+            self.above.extend(scrolled.iter().map(Row::from));
             let over = self.above.len().saturating_sub(KEPT);
             self.above.drain(..over);
         }
-        (answers, up)
+        Taken { answers, up, asks }
     }
 
     /// A long sequence comes in pieces; it goes on whole, for others' bytes may come in between.
@@ -146,9 +195,9 @@ impl Shown {
     }
 
     /// All lines that are known here, those that are seen last.
-    pub fn lines(&self) -> Vec<Vec<u8>> {
+    pub fn lines(&self) -> Vec<Row> {
         let above = self.above.iter().cloned();
-        above.chain(self.screen.rendered()).collect()
+        above.chain(self.screen.rows()).collect()
     }
 }
 
@@ -159,8 +208,12 @@ pub enum Said {
     Up(Vec<u8>),
     /// Its program is over, or cannot be reached.
     Over,
-    /// All lines of its agent's history, as [`Pane::look_back`] asked for.
-    Lines(Vec<Vec<u8>>),
+    /// All lines of its agent's history, as [`Pane::look_back`] asked for; `None` where they cannot be had.
+    Lines(Option<Vec<Row>>),
+    /// This was to be opened, and no program could.
+    NotOpened(String),
+    /// Its program asks for this clipboard.
+    AsksForClipboard(String),
 }
 
 /// What all panes share.
@@ -173,6 +226,8 @@ pub struct Wires {
     pub said: mpsc::UnboundedSender<(PaneId, Said)>,
     /// What is known of the person's own terminal, once it has answered.
     pub facts: watch::Receiver<Option<Terminal>>,
+    /// Which images it takes.
+    pub takes: watch::Receiver<Takes>,
     /// The environment of programs here.
     pub env: Arc<BTreeMap<String, String>>,
     pub scrollback: u32,
@@ -206,6 +261,7 @@ impl Pane {
             scanner: Scanner::new(),
             partial: Vec::new(),
             above: VecDeque::new(),
+            pictures: Pictures::default(),
         }));
         let (input, typed) = mpsc::unbounded_channel();
         let (resize, sizes) = watch::channel(size);
@@ -249,17 +305,18 @@ impl Pane {
         }
     }
 
-    /// Asks for the whole history of its agent; nothing comes where there is none, or it cannot be had.
-    pub fn look_back(&self, id: PaneId, wires: &Wires) {
-        if let Source::Agent { session, agent, .. } = &self.source {
-            let (wires, session, agent) = (wires.clone(), session.clone(), *agent);
-            tokio::spawn(async move {
-                if let Ok(lines) = back::lines(&wires.registry, &session, agent).await {
-                    // Nobody listens when all is being left.
-                    let _ = wires.said.send((id, Said::Lines(lines)));
-                }
-            });
-        }
+    /// Asks for the whole history of its agent, which comes as [`Said::Lines`]; false where there is none.
+    pub fn look_back(&self, id: PaneId, wires: &Wires) -> bool {
+        let Source::Agent { session, agent, .. } = &self.source else {
+            return false;
+        };
+        let (wires, session, agent) = (wires.clone(), session.clone(), *agent);
+        tokio::spawn(async move {
+            let lines = back::lines(&wires.registry, &session, agent).await.ok();
+            // Nobody listens when all is being left.
+            let _ = wires.said.send((id, Said::Lines(lines)));
+        });
+        true
     }
 
     pub fn resize(&self, size: Size) {
@@ -290,16 +347,24 @@ impl Job {
 
     /// Output came: it is shown, and what it asks for is answered.
     fn output(&self, bytes: &Bytes) -> Vec<u8> {
-        let (answers, up) = {
-            let terminal = self.wires.facts.borrow().clone().unwrap_or_default();
+        let Taken { answers, up, asks } = {
+            let mut terminal = self.wires.facts.borrow().clone().unwrap_or_default();
+            let takes = *self.wires.takes.borrow();
             let mut shown = lock(&self.shown);
+            let size = shown.screen.size();
+            terminal.pixels = takes
+                .cell
+                .map(|(w, h)| (w.saturating_mul(size.cols), h.saturating_mul(size.rows)));
             if shown.life == Life::Opening {
                 shown.life = Life::Running;
             }
-            shown.take(bytes, &terminal)
+            shown.take(bytes, &terminal, takes)
         };
         if !up.is_empty() {
             self.say(Said::Up(up));
+        }
+        if let Some(which) = asks {
+            self.say(Said::AsksForClipboard(which));
         }
         self.wires.dirty.notify_one();
         answers

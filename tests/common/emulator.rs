@@ -37,11 +37,28 @@ struct Answers {
     bytes: Vec<u8>,
     title: String,
     bells: usize,
+    /// What it says of itself where it is to be another terminal than an xterm.
+    poses: Vec<(&'static str, &'static str)>,
+}
+
+impl Answers {
+    /// The answer to a question, if it is to pose as somebody.
+    fn pose(&mut self, question: &str) -> bool {
+        let found = self.poses.iter().find(|(asked, _)| *asked == question);
+        if let Some((_, answer)) = found {
+            self.bytes.extend_from_slice(answer.as_bytes());
+        }
+        found.is_some()
+    }
 }
 
 impl vt100::Callbacks for Answers {
     fn audible_bell(&mut self, _: &mut vt100::Screen) {
         self.bells += 1;
+    }
+
+    fn paste_from_clipboard(&mut self, _: &mut vt100::Screen, _: &[u8]) {
+        self.pose("52");
     }
 
     fn set_window_title(&mut self, _: &mut vt100::Screen, title: &[u8]) {
@@ -57,6 +74,10 @@ impl vt100::Callbacks for Answers {
         c: char,
     ) {
         let first = params.first().and_then(|p| p.first()).copied().unwrap_or(0);
+        let mark = i1.map_or(String::new(), |c| char::from(c).to_string());
+        if self.pose(&format!("{mark}{first}{c}")) {
+            return;
+        }
         match (i1, c, first) {
             (None, 'c', 0) => self.bytes.extend_from_slice(b"\x1b[?62;22c"),
             (Some(b'>'), 'c', 0) => self.bytes.extend_from_slice(b"\x1b[>41;390;0c"),
@@ -146,6 +167,12 @@ impl Emulator {
     /// What a terminal would have typed back so far; taken out.
     pub fn take_answers(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.vt.callbacks_mut().bytes)
+    }
+
+    /// From now on it answers such questions so: `0c` is DA1, `>0q` XTVERSION, `?0u` kitty's keyboard, `16t` the size
+    /// of a cell, `52` the clipboard.
+    pub fn poses(&mut self, answers: &[(&'static str, &'static str)]) {
+        self.vt.callbacks_mut().poses.extend_from_slice(answers);
     }
 
     pub fn title(&self) -> &str {

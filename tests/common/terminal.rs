@@ -94,6 +94,13 @@ impl Terminal {
         self.emulator.as_ref().expect("a terminal with a screen")
     }
 
+    /// It answers questions as another terminal would, as [`Emulator::poses`] has it.
+    pub fn poses(&mut self, answers: &[(&'static str, &'static str)]) {
+        if let Some(emulator) = &mut self.emulator {
+            emulator.poses(answers);
+        }
+    }
+
     pub fn snapshot(&self) -> Snapshot {
         self.emulator().snapshot()
     }

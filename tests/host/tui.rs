@@ -1,7 +1,12 @@
 //! The whole-terminal views as a person has them: in a real terminal, over real sessions, by their keys.
 
+mod back;
 mod bindings;
+mod clipboard;
 mod find;
+mod images;
+mod inside;
+mod links;
 mod list;
 mod panes;
 

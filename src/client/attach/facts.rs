@@ -2,11 +2,15 @@
 //! typed, so that agents' questions can be answered from them by the host.
 
 use crate::model::Terminal;
+use crate::mux::images::Takes;
 
 /// XTVERSION, default colours, kitty's keyboard, the Program Status Protocol; device attributes, which every
 /// terminal answers, mark the end.
 pub const QUESTIONS: &[u8] =
     b"\x1b[>0q\x1b]10;?\x1b\\\x1b]11;?\x1b\\\x1b[?u\x1b]7501;?\x1b\\\x1b[c";
+
+/// The size of a cell in pixels: for who draws images itself.
+pub const CELL_QUESTION: &[u8] = b"\x1b[16t";
 
 /// Only whether it shows programs' states, for who attaches to nothing.
 pub const STATES_QUESTION: &[u8] = b"\x1b]7501;?\x1b\\\x1b[c";
@@ -18,6 +22,9 @@ const MAX_ANSWER: usize = 512;
 #[derive(Debug)]
 pub struct Facts {
     terminal: Terminal,
+    /// It draws sixels.
+    sixel: bool,
+    cell: Option<(u16, u16)>,
     /// What may be the beginning of an answer.
     held: Vec<u8>,
     /// Beginnings are held back: answers are expected now.
@@ -39,6 +46,8 @@ impl Facts {
     pub fn new(terminal: Terminal) -> Self {
         Self {
             terminal,
+            sixel: false,
+            cell: None,
             held: Vec::new(),
             expecting: true,
             over: false,
@@ -62,6 +71,17 @@ impl Facts {
     /// What is known so far.
     pub fn terminal(&self) -> &Terminal {
         &self.terminal
+    }
+
+    /// Which images it takes.
+    pub fn takes(&self) -> Takes {
+        let mut takes = Takes {
+            sixel: self.sixel,
+            cell: self.cell,
+            ..Takes::default()
+        };
+        takes.by_version(self.terminal.version.as_deref().unwrap_or_default());
+        takes
     }
 
     /// The time to wait is over: what is held is typed. Late answers are still recognised where whole.
@@ -103,6 +123,7 @@ impl Facts {
             // A lone Escape must not wait.
             [0x1b] => Seen::Typed,
             [0x1b, b'[', b'?', rest @ ..] => self.csi(rest),
+            [0x1b, b'[', b'6', b';', rest @ ..] => self.cell(rest),
             [0x1b, b']', rest @ ..] => match string(rest) {
                 Some((text, len)) => {
                     if self.osc(text) {
@@ -137,6 +158,8 @@ impl Facts {
         };
         match rest.get(end) {
             Some(b'c') => {
+                let attributes = rest.get(..end).unwrap_or_default();
+                self.sixel = attributes.split(|b| *b == b';').skip(1).any(|n| n == b"4");
                 // The end mark: who has not answered by now does not know.
                 self.over = true;
                 self.terminal.kitty_keyboard.get_or_insert(false);
@@ -146,6 +169,27 @@ impl Facts {
             _ => return Seen::Typed,
         }
         Seen::Answer(3 + end + 1)
+    }
+
+    /// After `CSI 6 ;`: the height and width of a cell, unless it is a key.
+    fn cell(&mut self, rest: &[u8]) -> Seen {
+        let end = rest
+            .iter()
+            .position(|b| !(b.is_ascii_digit() || *b == b';'));
+        let Some(end) = end else {
+            return Seen::Partial;
+        };
+        let (size, last) = rest.split_at(end);
+        if last.first() != Some(&b't') {
+            return Seen::Typed;
+        }
+        let mut numbers = size
+            .split(|b| *b == b';')
+            .map(|n| std::str::from_utf8(n).ok()?.parse().ok());
+        if let (Some(Some(h)), Some(Some(w))) = (numbers.next(), numbers.next()) {
+            self.cell = Some((w, h)).filter(|(w, h)| *w > 0 && *h > 0);
+        }
+        Seen::Answer(4 + end + 1)
     }
 
     fn osc(&mut self, text: &[u8]) -> bool {
@@ -229,5 +273,22 @@ mod tests {
         assert_eq!(facts.feed(b"\x1b]7501;?\x1b\\y"), b"y");
         assert_eq!(facts.terminal().program_status, Some(true));
         assert!(!facts.is_over());
+    }
+
+    #[test]
+    fn images_are_taken_as_the_terminal_says() {
+        let mut facts = facts();
+        assert_eq!(
+            facts.feed(b"\x1b[6;2~\x1b[6;20;10t\x1bP>|WezTerm 1\x1b\\\x1b[?65;1;4;22c"),
+            b"\x1b[6;2~"
+        );
+        let takes = facts.takes();
+        assert_eq!(
+            (takes.sixel, takes.kitty, takes.iterm, takes.cell),
+            (true, true, true, Some((10, 20)))
+        );
+        let mut facts = self::facts();
+        facts.feed(b"\x1b[?4;22c");
+        assert_eq!(facts.takes(), Takes::default());
     }
 }

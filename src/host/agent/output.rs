@@ -15,7 +15,7 @@ use crate::host::state::rules::{Book, View};
 use crate::host::state::{Belief, Said};
 use crate::model::{HistoryKind, Millis, Size, Terminal};
 use crate::mux::{
-    History, HistoryLimits, HistoryReader, Piece, Scanner, Screen, What, answer, psp, rescue,
+    History, HistoryLimits, HistoryReader, Piece, Query, Scanner, Screen, What, answer, psp, rescue,
 };
 use crate::secret::redact::Redactor;
 
@@ -284,6 +284,9 @@ impl Output {
         let length = piece.bytes.len();
         // What the host answers or passes on itself is cut out of what clients get.
         let (audience, cut) = match &piece.what {
+            What::Query(Query::ClipboardRead) if terminal.asks_for_clipboard => {
+                (Audience::Owner, false)
+            }
             What::Query(query) => {
                 answers.extend_from_slice(&answer(query, &self.screen, terminal));
                 (Audience::All, true)

@@ -103,3 +103,60 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn images_are_drawn_while_they_are_whole_and_again_when_touched() {
+    use std::sync::Arc;
+
+    use crate::mux::images::Mark;
+
+    let at = Size { cols: 30, rows: 6 };
+    let mut screen = Screen::new(at);
+    screen.feed(b"top\r\n");
+    screen.place_image(Mark(5), (20, 3), false, false);
+    screen.feed(b"\r\nbelow");
+    let picture = Picture {
+        mark: Mark(5),
+        rect: Rect::new(0, 1, 20, 3),
+        bytes: Arc::new(b"<IMAGE>".to_vec()),
+        remove: Arc::new(b"<GONE>".to_vec()),
+    };
+    let compose = |screen: &Screen, covered: bool| {
+        let mut canvas = Canvas::new(at);
+        canvas.blit(screen, Rect::new(0, 0, 30, 6));
+        canvas.has_marks();
+        canvas.picture(picture.clone());
+        if covered {
+            canvas.text(5, 2, 10, "over", Look::default());
+        }
+        canvas
+    };
+    let mut painted = Painted::default();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+    let first = text(painted.frame(compose(&screen, false)));
+    assert!(
+        first.contains("\x1b7\x1b[2;1H<IMAGE>\x1b8") && !first.contains("[image"),
+        "{first:?}"
+    );
+    assert!(!first.contains("remote-image"), "{first:?}");
+    // Nothing new is nothing; text elsewhere does not send it again.
+    assert_eq!(text(painted.frame(compose(&screen, false))), "");
+    screen.feed(b"!");
+    let next = text(painted.frame(compose(&screen, false)));
+    assert!(next.contains('!') && !next.contains("<IMAGE>"), "{next:?}");
+    // Covered it is taken away, and its size stands there; then it is back.
+    let over = text(painted.frame(compose(&screen, true)));
+    assert!(
+        over.contains("<GONE>") && over.contains("[image 20x3]") && over.contains("over"),
+        "{over:?}"
+    );
+    let back = text(painted.frame(compose(&screen, false)));
+    assert!(
+        back.contains("<IMAGE>") && !back.contains("[image"),
+        "{back:?}"
+    );
+    // What is kept of a frame keeps it.
+    let mut kept = Canvas::new(at);
+    kept.keep(painted.shown(at).expect("a frame"), Rect::new(0, 0, 30, 6));
+    assert_eq!(kept.pictures_in(kept.area()).count(), 1);
+}

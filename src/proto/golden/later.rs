@@ -2,8 +2,8 @@
 //! that the numbers of earlier ones stay.
 
 use super::*;
-use crate::model::SecretValue;
 use crate::model::{HostRule, HostWay, NewsKind, Search, Searched};
+use crate::model::{SecretValue, Terminal};
 use crate::model::{SessionEvent, VolumeUse, What};
 
 /// The first minor, the name, the request.
@@ -200,7 +200,17 @@ pub(super) fn to_host(minor: u16) -> Vec<(String, ToHost)> {
         echoes: true,
         ..attach()
     };
-    let frames = [(3, "attach-echoes", ToHost::Attach(echoes))];
+    let asks = Attach {
+        terminal: Terminal {
+            asks_for_clipboard: true,
+            ..attach().terminal
+        },
+        ..attach()
+    };
+    let frames = [
+        (3, "attach-echoes", ToHost::Attach(echoes)),
+        (3, "attach-asks-for-clipboard", ToHost::Attach(asks)),
+    ];
     let frames = frames.into_iter().filter(|(since, ..)| *since <= minor);
     requests
         .chain(frames.map(|(_, name, frame)| (name.to_owned(), frame)))

@@ -23,6 +23,7 @@ impl App {
         let mut canvas = Canvas::new(self.size);
         let was = std::mem::take(&mut self.places);
         self.hits.clear();
+        self.rests.begin();
         self.pass_focus();
         canvas.own();
         match self.view {
@@ -55,7 +56,10 @@ impl App {
             let kept = before.filter(|_| was.of(*id) == Some(*rect));
             match self.back.get_mut(id) {
                 Some(copy) => {
-                    copy.resize(rect.h);
+                    copy.resize(crate::model::Size {
+                        cols: rect.w,
+                        rows: rect.h,
+                    });
                     copy.draw(canvas, *rect, self.theme);
                 }
                 None => self.pane(canvas, *id, *rect, kept),
@@ -110,12 +114,20 @@ impl App {
         if shown.screen.synchronized() && !shown.life.is_over() {
             let since = *self.drawing.entry(id).or_insert_with(Instant::now);
             if let Some(before) = before.filter(|_| since.elapsed() < HALF) {
+                self.rests.keep(before, rect);
                 return canvas.keep(before, rect);
             }
         } else {
             self.drawing.remove(&id);
         }
         canvas.blit(&shown.screen, rect);
+        if !shown.pictures.is_empty() {
+            canvas.has_marks();
+            let takes = *self.wires.takes.borrow();
+            for picture in shown.pictures.seen(&shown.screen, rect, takes) {
+                self.rests.draw(canvas, picture);
+            }
+        }
         let keys = match pane.source.of_agent() {
             Some(_) => "r starts it again, x closes",
             None => "r runs it again, x closes",
@@ -212,13 +224,16 @@ impl App {
         let Some(popup) = &self.popup else {
             return;
         };
-        let place = self.popup_place();
-        let (pane, theme) = (popup.pane, self.theme);
-        let title = popup.title.clone();
-        chrome::draw(canvas, place, |buffer, area| {
-            overlay::frame(buffer, area, &title, theme);
-        });
-        let inner = place.inner();
+        let (pane, theme, whole) = (popup.pane, self.theme, popup.file.is_some());
+        let inner = self.popup_inner(whole);
+        let mut place = self.popup_place();
+        if whole {
+            place = inner;
+        } else {
+            chrome::draw(canvas, place, |buffer, area| {
+                overlay::frame(buffer, area, &popup.title, theme);
+            });
+        }
         let Some(shown) = self.panes.get(&pane) else {
             return;
         };
@@ -316,6 +331,9 @@ impl App {
         }
         if let Some((text, _)) = &self.toast {
             self.ask(canvas, text);
+        }
+        if let Some(text) = self.clipboard_question(screen.w) {
+            self.ask(canvas, &text);
         }
     }
 

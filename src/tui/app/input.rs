@@ -6,6 +6,7 @@ use super::super::home::Focus;
 use super::super::keys::{Input, next};
 use super::super::overlay;
 use super::super::pane::Life;
+use super::clipboard::TOLD;
 use super::{App, Ending, HINT, Mode, View, Wanted};
 use crate::config::{Action, Chord, Code};
 
@@ -37,6 +38,9 @@ impl App {
         if self.in_paste || input == Input::PasteEnd {
             return self.pasted(input, bytes);
         }
+        if input == Input::Other && bytes.starts_with(TOLD) {
+            return self.clipboard_told(bytes);
+        }
         let Input::Key(key) = input else {
             // The release of a key, an answer to a question of the pane's program.
             if self.mode == Mode::Normal {
@@ -44,6 +48,10 @@ impl App {
             }
             return;
         };
+        let normal = matches!(self.mode, Mode::Normal | Mode::Repeat(_));
+        if normal && self.clipboard_key(key) {
+            return;
+        }
         if key == self.bindings.prefix && !matches!(self.mode, Mode::Prefix(_)) {
             self.mode = Mode::Prefix(Instant::now() + HINT);
             return;

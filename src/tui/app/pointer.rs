@@ -19,14 +19,14 @@ impl App {
             return;
         }
         if let Some(popup) = &self.popup {
-            let (pane, place) = (popup.pane, self.popup_place());
+            let (pane, inner) = (popup.pane, self.popup_inner(popup.file.is_some()));
             let over = self
                 .panes
                 .get(&pane)
                 .is_none_or(|p| p.shown().life.is_over());
             return match gesture {
                 Gesture::Press(_) if over => self.close_popup(),
-                _ => self.tell(pane, place.inner(), mouse),
+                _ => self.tell(pane, inner, mouse),
             };
         }
         if let Some(border) = &self.dragged {
@@ -46,7 +46,7 @@ impl App {
                 self.pressed = None;
             }
             if let Some(rect) = self.places.of(pane) {
-                self.tell(pane, rect, mouse);
+                self.let_go(pane, rect, mouse);
             }
             return;
         }
@@ -83,15 +83,25 @@ impl App {
         let Some((pane, rect)) = self.places.pane_at(mouse.x, mouse.y) else {
             return;
         };
+        let had_keys = self.focus() == Some(pane);
         if matches!(mouse.gesture(), Gesture::Press(_)) {
             self.tabs.focus(pane);
             self.pressed = Some(pane);
             self.pressed_at = (mouse.x, mouse.y);
+            self.withheld = None;
         }
-        let plain = self.panes.get(&pane).is_some_and(|p| {
+        let (wants, arrows) = self.panes.get(&pane).map_or((false, false), |p| {
             let shown = p.shown();
-            !shown.screen.mouse().any() && !shown.screen.wheel_is_arrows()
+            (shown.screen.mouse().any(), shown.screen.wheel_is_arrows())
         });
+        let plain = !wants && !arrows;
+        if mouse.gesture() == Gesture::Press(0) {
+            let opens = mouse.ctrl() || (!wants && had_keys);
+            if mouse.selects() || (opens && self.address_under(pane, rect, mouse).is_some()) {
+                self.withheld = Some(mouse);
+                return;
+            }
+        }
         if mouse.gesture() == Gesture::WheelUp && plain {
             self.tabs.focus(pane);
             self.look_back(false);
@@ -101,16 +111,50 @@ impl App {
         self.tell(pane, rect, mouse);
     }
 
+    /// The address in the cell under the mouse.
+    fn address_under(&self, pane: PaneId, rect: Rect, mouse: Mouse) -> Option<String> {
+        let shown = self.panes.get(&pane)?.shown();
+        let (x, y) = (mouse.x.checked_sub(rect.x)?, mouse.y.checked_sub(rect.y)?);
+        shown.screen.address_at(x, y)
+    }
+
+    /// A button is moved or let go that was pressed in a pane. A click opens what it was made on; with a key that is
+    /// held to select, but without a movement, it is the program's after all.
+    fn let_go(&mut self, pane: PaneId, rect: Rect, mouse: Mouse) {
+        let Some(press) = self.withheld else {
+            return self.tell(pane, rect, mouse);
+        };
+        if mouse.gesture() != Gesture::Release {
+            return;
+        }
+        self.withheld = None;
+        if (press.x, press.y) != (mouse.x, mouse.y) {
+            return;
+        }
+        match self
+            .address_under(pane, rect, press)
+            .filter(|_| !press.selects())
+        {
+            Some(address) => self.open_address(pane, address),
+            None => {
+                self.tell(pane, rect, press);
+                self.tell(pane, rect, mouse);
+            }
+        }
+    }
+
     /// The mouse where one looks back, or is about to: it scrolls, selects, and copies what was selected.
     fn back_mouse(&mut self, mouse: Mouse) -> bool {
         let gesture = mouse.gesture();
+        let selects = self.withheld.is_some_and(|press| press.selects());
         if let (Some(pane), Gesture::Drag(0)) = (self.pressed, gesture)
             && !self.back.contains_key(&pane)
             && self
                 .panes
                 .get(&pane)
-                .is_some_and(|p| !p.shown().screen.mouse().any())
+                .is_some_and(|p| selects || !p.shown().screen.mouse().any())
         {
+            self.withheld = None;
             self.look_back(false);
             let (x, y) = self.pressed_at;
             if let (Some(copy), Some(rect)) = (self.back.get_mut(&pane), self.places.of(pane)) {

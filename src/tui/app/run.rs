@@ -13,13 +13,14 @@ use super::super::ways::Ways;
 use super::super::{Ending, Start};
 use super::keep::Kept;
 use super::*;
-use crate::client::attach::{Facts, Outside, QUESTIONS, RESET_ALL};
+use crate::client::attach::{CELL_QUESTION, Facts, Outside, QUESTIONS, RESET_ALL};
 use crate::client::cloud;
 use crate::client::status::{Presence, Report, watch as follow};
 use crate::client::who;
 use crate::error::Result;
 use crate::model::Terminal;
 use crate::mux::canvas::Painted;
+use crate::mux::images::Takes;
 use crate::ssh::Nobody;
 
 /// A frame is not drawn sooner after the one before.
@@ -28,6 +29,7 @@ const FRAME: Duration = Duration::from_millis(16);
 const TICK: Duration = Duration::from_secs(1);
 /// How long the rest of a sequence is waited for.
 const SEQUENCE: Duration = Duration::from_millis(50);
+const LONG_SEQUENCE: Duration = Duration::from_secs(5);
 /// How long the terminal's answers are waited for.
 const FACTS: Duration = Duration::from_millis(250);
 /// The terminal is not waited for longer when we leave.
@@ -51,6 +53,7 @@ pub async fn run(start: Start) -> Result<Ending> {
         predict,
         term,
         size,
+        pixels,
         mut input,
         mut output,
         mut outside,
@@ -58,6 +61,10 @@ pub async fn run(start: Start) -> Result<Ending> {
     } = start;
     let (said, mut told) = mpsc::unbounded_channel();
     let (known, facts) = watch::channel(None);
+    let (takes, taken) = watch::channel(Takes {
+        cell: cell_of(size, pixels),
+        ..Takes::default()
+    });
     let dirty = Arc::new(Notify::new());
     let shell = env.get("SHELL").filter(|s| !s.is_empty());
     let shell = shell.cloned().unwrap_or_else(|| "/bin/sh".to_owned());
@@ -67,6 +74,7 @@ pub async fn run(start: Start) -> Result<Ending> {
         dirty: dirty.clone(),
         said,
         facts,
+        takes: taken,
         env: Arc::new(env),
         scrollback,
         predict,
@@ -92,13 +100,16 @@ pub async fn run(start: Start) -> Result<Ending> {
         places: Places::default(),
         hits: Vec::new(),
         drawing: BTreeMap::new(),
+        rests: Default::default(),
         dragged: None,
         pressed: None,
         pressed_at: (0, 0),
+        withheld: None,
         focused: None,
         back: BTreeMap::new(),
         find: Find::new(registry.clone(), dirty.clone()),
         clipboard: String::new(),
+        reads: Default::default(),
         up: Vec::new(),
         in_paste: false,
         ending: None,
@@ -118,6 +129,7 @@ pub async fn run(start: Start) -> Result<Ending> {
         answers = None;
         known.send_replace(Some(Terminal::default()));
     } else {
+        pending.extend_from_slice(CELL_QUESTION);
         pending.extend_from_slice(QUESTIONS);
     }
     let began = Instant::now();
@@ -160,13 +172,17 @@ pub async fn run(start: Start) -> Result<Ending> {
         tokio::select! {
             biased;
             Some(event) = outside.recv() => match event {
-                Outside::Resize(size, _) => {
+                Outside::Resize(size, pixels) => {
                     app.size = size;
+                    if let Some(cell) = cell_of(size, pixels) {
+                        takes.send_modify(|takes| takes.cell = Some(cell));
+                    }
                     wanted = true;
                 }
                 Outside::Suspend => {
                     pending.clear();
-                    leave(&mut output).await;
+                    let graphics = takes.borrow().kitty;
+                    leave(&mut output, graphics).await;
                     suspended = console.suspend();
                     if !suspended {
                         pending.extend_from_slice(ENTER);
@@ -191,6 +207,11 @@ pub async fn run(start: Start) -> Result<Ending> {
                         Some(facts) => {
                             typed.extend(facts.feed(&bytes));
                             if facts.is_over() {
+                                takes.send_modify(|takes| {
+                                    let cell = takes.cell;
+                                    *takes = facts.takes();
+                                    takes.cell = takes.cell.or(cell);
+                                });
                                 known.send_replace(Some(facts.terminal().clone()));
                                 answers = None;
                             }
@@ -198,7 +219,12 @@ pub async fn run(start: Start) -> Result<Ending> {
                         None => typed.extend_from_slice(&bytes),
                     }
                     app.input(&mut typed, false);
-                    partial = (!typed.is_empty()).then(|| Instant::now() + SEQUENCE);
+                    // A clipboard is long, and its rest must never be taken for keys.
+                    let rest = match typed.starts_with(clipboard::TOLD) {
+                        true => LONG_SEQUENCE,
+                        false => SEQUENCE,
+                    };
+                    partial = (!typed.is_empty()).then(|| Instant::now() + rest);
                     wanted = true;
                 }
                 _ => app.ending = Some(Ending::Hangup),
@@ -207,11 +233,9 @@ pub async fn run(start: Start) -> Result<Ending> {
                 match said {
                     Said::Up(bytes) => pending.extend_from_slice(&bytes),
                     Said::Over => app.over(pane),
-                    Said::Lines(lines) => {
-                        if let Some(copy) = app.back.get_mut(&pane) {
-                            copy.complete(lines);
-                        }
-                    }
+                    Said::Lines(lines) => app.history(pane, lines),
+                    Said::NotOpened(address) => app.not_opened(address),
+                    Said::AsksForClipboard(which) => app.asks_for_clipboard(pane, which),
                 }
                 wanted = true;
             }
@@ -246,15 +270,25 @@ pub async fn run(start: Start) -> Result<Ending> {
     let told = kept.leave(&app);
     let ending = app.ending.unwrap_or(Ending::Hangup);
     if ending != Ending::Hangup {
-        leave(&mut output).await;
+        let graphics = takes.borrow().kitty;
+        leave(&mut output, graphics).await;
     }
     told.await;
     Ok(ending)
 }
 
+/// What a cell measures, in pixels.
+fn cell_of(size: Size, pixels: Option<(u16, u16)>) -> Option<(u16, u16)> {
+    let cell = pixels.map(|(w, h)| (w / size.cols.max(1), h / size.rows.max(1)));
+    cell.filter(|(w, h)| *w > 0 && *h > 0)
+}
+
 /// Puts the terminal back. One that takes nothing cannot be helped.
-async fn leave(output: &mut (impl AsyncWriteExt + Unpin)) {
+async fn leave(output: &mut (impl AsyncWriteExt + Unpin), graphics: bool) {
     let put_back = async {
+        if graphics {
+            output.write_all(b"\x1b_Ga=d,d=A,q=2\x1b\\").await?;
+        }
         output.write_all(RESET_ALL).await?;
         output.write_all(RESTORE_TITLE).await?;
         output.flush().await
@@ -284,7 +318,9 @@ impl App {
             .drawing
             .values()
             .any(|since| just(*since + super::draw::HALF));
-        over || repeated || hint || half
+        let half = half || self.rests.due().any(just);
+        let answered = self.clipboard_time(now);
+        over || repeated || hint || half || answered
     }
 
     /// When time alone changes something.
@@ -298,11 +334,13 @@ impl App {
             .drawing
             .values()
             .map(|since| *since + super::draw::HALF)
+            .chain(self.rests.due())
+            .filter(|at| *at > Instant::now())
             .min();
         let soon = Instant::now();
         // The hint that is shown already is due no more.
         let mode = mode.filter(|at| *at > soon);
-        [toast, mode, late.filter(|at| *at > soon)]
+        [toast, mode, late.filter(|at| *at > soon), self.reads.wake()]
             .into_iter()
             .flatten()
             .min()

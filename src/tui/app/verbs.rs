@@ -1,6 +1,8 @@
 //! What is done to sessions is done by this program's own verbs, in a pane over the others: what they say,
 //! ask and refuse is seen, and nothing is done in two ways.
 
+use tempfile::TempPath;
+
 use super::super::line::Line;
 use super::super::pane::{Life, Source};
 use super::{App, Popup, Then};
@@ -13,16 +15,40 @@ impl App {
         let mut argv = vec![self.exe.display().to_string()];
         argv.extend(args.iter().map(|arg| (*arg).to_owned()));
         let source = Source::Local { argv, cwd: None };
-        let inner = self.popup_place().inner();
+        self.over_panes(source, title, then, None);
+    }
+
+    /// An editor or a pager on a file, over the whole screen.
+    pub(super) fn over_all(&mut self, argv: Vec<String>, file: TempPath) {
+        self.close_popup();
+        let source = Source::Local { argv, cwd: None };
+        self.over_panes(source, String::new(), Then::Nothing, Some(file));
+    }
+
+    fn over_panes(&mut self, source: Source, title: String, then: Then, file: Option<TempPath>) {
+        let inner = self.popup_inner(file.is_some());
         let size = Size {
             cols: inner.w,
             rows: inner.h,
         };
         let pane = self.start(source, size);
-        self.popup = Some(Popup { pane, title, then });
+        self.popup = Some(Popup {
+            pane,
+            title,
+            then,
+            file,
+        });
     }
 
-    /// Where a verb is shown.
+    /// Where what is over the panes has its screen.
+    pub(super) fn popup_inner(&self, whole: bool) -> Rect {
+        match whole {
+            true => Rect::new(0, 0, self.size.cols, self.size.rows),
+            false => self.popup_place().inner(),
+        }
+    }
+
+    /// Where a verb is shown, with its frame.
     pub(super) fn popup_place(&self) -> Rect {
         let screen = Rect::new(0, 0, self.size.cols, self.size.rows);
         let part = |of: u16, least: u16| (of / 10 * 8).max(least).min(of);
@@ -77,6 +103,9 @@ impl App {
             return;
         };
         let well = matches!(life, Life::Ended { code: 0, .. });
+        if well && popup.file.is_some() {
+            return self.close_popup();
+        }
         let then = popup.then.clone();
         let said = self
             .panes

@@ -8,21 +8,18 @@ use crate::mux::layout::Rect;
 use crate::tui::chrome;
 use crate::tui::theme::Theme;
 
-/// Of lines that are wider, the rest is not seen.
-const WIDEST: u16 = 400;
-
 impl Copy {
     /// Draws the lines that are in sight into a pane's place, and the cursor.
     pub fn draw(&self, canvas: &mut Canvas, rect: Rect, theme: Theme) {
-        // Lines may be of a time when the pane was wider: they are cut, not wrapped.
         let mut screen = Screen::new(Size {
-            cols: rect.w.max(WIDEST),
+            cols: rect.w,
             rows: rect.h,
         });
+        // They are wrapped already.
         screen.feed(b"\x1b[?7l");
         for (y, line) in self.lines.iter().skip(self.top).take(self.rows).enumerate() {
             screen.feed(format!("\x1b[{}H", y + 1).as_bytes());
-            screen.feed(line);
+            screen.feed(&line.bytes);
         }
         canvas.blit(&screen, rect);
         let part = |from: usize, to: usize, y: usize| {
@@ -50,10 +47,10 @@ impl Copy {
             reverse: true,
             ..Look::default()
         };
+        for (row, (from, to)) in self.found() {
+            canvas.relook(part(from, to, row - self.top), found);
+        }
         for y in 0..self.rows.min(usize::from(rect.h)) {
-            for (from, to) in self.matches(self.top + y) {
-                canvas.relook(part(from, to, y), found);
-            }
             if let Some((from, to)) = self.selection(self.top + y) {
                 canvas.relook(part(from, to, y), selected);
             }

@@ -1,5 +1,7 @@
-//! A line that was found by a search of all agents, looked for among the lines here. These are of a screen, where
-//! long lines are several; the found one is known by its text, and by how many like it come after it.
+//! A line that was found by a search of all agents, looked for among the lines here: it is known by its text, and by
+//! how many like it come after it.
+
+use std::ops::Range;
 
 use regex_lite::Regex;
 
@@ -7,8 +9,6 @@ use super::Copy;
 
 /// Compared of a line's text, in characters: less than a screen is wide.
 const COMPARED: usize = 30;
-/// A match may be so many lines further, where its line is a long one.
-const WRAPPED: usize = 20;
 
 /// See the module.
 #[derive(Debug, Clone)]
@@ -52,40 +52,56 @@ impl Copy {
         let Some(sought) = self.sought.take() else {
             return;
         };
-        let like = |line: &usize| {
-            let text = self.text(*line);
-            text.trim_start().starts_with(&sought.text)
-        };
-        let all = (0..self.lines.len()).rev();
-        let Some(line) = all.filter(like).nth(sought.after) else {
+        let Some(line) = self.like(&sought) else {
             self.word = Some("the line is not on this screen".to_owned());
             return;
         };
-        let place = (line..self.lines.len()).take(WRAPPED).find_map(|line| {
-            let (col, _) = *self.matches(line).first()?;
-            Some((line, col))
-        });
-        self.at = place.unwrap_or((line, 0));
+        let begin = (line.start, 0);
+        self.at = self.matches(line).first().map_or(begin, |(at, _)| *at);
         self.top = self.at.0.saturating_sub(self.rows / 2);
         self.word = None;
         self.hold();
+    }
+
+    /// The line that is like it, before as many others that are.
+    fn like(&self, sought: &Sought) -> Option<Range<usize>> {
+        let (mut after, mut end) = (sought.after, self.lines.len());
+        while end > 0 {
+            let line = self.line_of(end - 1);
+            let (text, _) = self.cells(line.clone());
+            if text.trim_start().starts_with(&sought.text) {
+                match after {
+                    0 => return Some(line),
+                    _ => after -= 1,
+                }
+            }
+            end = line.start;
+        }
+        None
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Size;
+    use crate::mux::Row;
 
     #[test]
     fn the_found_line_is_gone_to_once_it_is_there() {
-        let lines = |n: usize| -> Vec<Vec<u8>> {
+        let lines = |n: usize| -> Vec<Row> {
             let line = |i: usize| match i % 10 {
                 3 => "the same".to_owned(),
                 _ => format!("line {i}"),
             };
-            (0..n).map(|i| line(i).into_bytes()).collect()
+            let row = |i| Row {
+                bytes: line(i).into_bytes(),
+                wrapped: false,
+            };
+            (0..n).map(row).collect()
         };
-        let mut copy = Copy::new(lines(5), 5, (0, 0));
+        let size = Size { cols: 80, rows: 5 };
+        let mut copy = Copy::new(lines(5), size, (0, 0));
         let same = Regex::new("same").expect("a pattern");
         copy.seek(Sought::new(same, "the same", 2));
         copy.complete(lines(100));

@@ -2,9 +2,16 @@
 
 use super::*;
 
+fn rows_of(lines: &[&str]) -> Vec<Row> {
+    let row = |line: &&str| Row {
+        bytes: line.as_bytes().to_vec(),
+        wrapped: false,
+    };
+    lines.iter().map(row).collect()
+}
+
 fn copy(lines: &[&str], rows: u16) -> Copy {
-    let lines = lines.iter().map(|l| l.as_bytes().to_vec()).collect();
-    Copy::new(lines, rows, (0, rows - 1))
+    Copy::new(rows_of(lines), Size { cols: 80, rows }, (0, rows - 1))
 }
 
 fn keys(copy: &mut Copy, keys: &str) -> Next {
@@ -81,13 +88,65 @@ fn what_is_selected_is_copied_by_columns_or_lines() {
 fn the_history_comes_in_above_and_one_stays_where_one_was() {
     let mut copy = copy(&LINES[3..], 3);
     keys(&mut copy, "g");
-    assert_eq!(copy.text(copy.at.0), "four");
-    copy.complete(LINES.iter().map(|l| l.as_bytes().to_vec()).collect());
-    assert_eq!((copy.text(copy.at.0).as_str(), copy.top), ("four", 3));
+    let here = |copy: &Copy| copy.lines[copy.at.0].text();
+    assert_eq!(here(&copy), "four");
+    copy.complete(rows_of(&LINES));
+    assert_eq!((here(&copy).as_str(), copy.top), ("four", 3));
     // Of nothing at all there is nothing to see, and nothing fails.
     copy.complete(Vec::new());
     assert_eq!(
         keys(&mut copy, "k j l v / x Enter n y"),
         Next::Copied(String::new())
+    );
+}
+
+#[test]
+fn what_wrapped_is_found_selected_and_opened_as_one_line() {
+    let mut copy = copy(
+        &[
+            "see https://abc.de/fgh.",
+            "漢漢漢x",
+            "\x1b]8;;mailto:a@b\x1b\\m\x1b]8;;\x1b\\",
+        ],
+        3,
+    );
+    copy.resize(Size { cols: 7, rows: 3 });
+    assert_eq!(copy.position(), (6, 6));
+    keys(&mut copy, "/ b c . d e Enter");
+    assert_eq!(copy.at, (1, 6));
+    assert_eq!(copy.found(), [(1, (6, usize::MAX)), (2, (0, 4))]);
+    assert_eq!(
+        keys(&mut copy, "o"),
+        Next::Open("https://abc.de/fgh".into())
+    );
+    keys(&mut copy, "v j");
+    assert_eq!(keys(&mut copy, "y"), Next::Copied("bc.de/fg".into()));
+    keys(&mut copy, "Escape V");
+    assert_eq!(
+        keys(&mut copy, "y"),
+        Next::Copied("see https://abc.de/fgh.".into())
+    );
+    keys(&mut copy, "Escape");
+    // Wider, one is where one was.
+    copy.resize(Size { cols: 40, rows: 3 });
+    assert_eq!((copy.at, copy.position().1), ((0, 21), 3));
+    keys(&mut copy, "o");
+    assert_eq!(copy.word.as_deref(), None);
+    keys(&mut copy, "g o");
+    assert_eq!(copy.word.as_deref(), Some("no link here"));
+    keys(&mut copy, "G Enter");
+    assert_eq!(keys(&mut copy, "Enter"), Next::Open("mailto:a@b".into()));
+}
+
+#[test]
+fn another_program_waits_for_the_whole_history() {
+    let mut copy = copy(&LINES, 3);
+    assert_eq!(keys(&mut copy, "e"), Next::Export(Tool::Editor));
+    copy.expect();
+    assert_eq!(keys(&mut copy, "p"), Next::Stay);
+    assert_eq!(copy.arrived(), Some(Tool::Pager));
+    assert_eq!(
+        (copy.arrived(), keys(&mut copy, "p")),
+        (None, Next::Export(Tool::Pager))
     );
 }

@@ -49,6 +49,8 @@ pub(super) async fn run(mut job: Job, session: SessionId, agent: u32, read_only:
             term: String::new(),
             program_status: None,
             pixels: None,
+            // Whoever asks for the clipboard, the person is asked here.
+            asks_for_clipboard: true,
             ..terminal
         },
         read_only,

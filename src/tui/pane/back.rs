@@ -10,7 +10,7 @@ use crate::client::logs::{Screenplay, size_of};
 use crate::client::reach::Hosts;
 use crate::error::Result;
 use crate::model::{DEFAULT_SIZE, SessionId};
-use crate::mux::Screen;
+use crate::mux::{Row, Screen};
 use crate::ssh::{Flow, Nobody};
 
 /// Lines kept, the newest.
@@ -26,7 +26,7 @@ pub(super) async fn lines(
     registry: &Registry,
     session: &SessionId,
     agent: u32,
-) -> Result<Vec<Vec<u8>>> {
+) -> Result<Vec<Row>> {
     let known = registry.known(session)?;
     let hosts = Arc::new(Hosts::new(Arc::new(Nobody), Flow::Bulk));
     let begin = Begin::Offset(0);
@@ -34,9 +34,9 @@ pub(super) async fn lines(
     let mut screen = Screen::new(DEFAULT_SIZE).keeping_scrolled();
     let mut play = Screenplay::default();
     let mut above = VecDeque::new();
-    let take = |screen: &mut Screen, above: &mut VecDeque<Vec<u8>>| {
+    let take = |screen: &mut Screen, above: &mut VecDeque<Row>| {
         let scrolled = screen.take_scrolled(usize::MAX);
-        above.extend(scrolled.iter().map(|line| line.bytes.to_vec()));
+        above.extend(scrolled.iter().map(Row::from));
         let over = above.len().saturating_sub(MOST);
         above.drain(..over);
     };
@@ -51,7 +51,7 @@ pub(super) async fn lines(
         }
     }
     take(&mut screen, &mut above);
-    let mut lines: Vec<Vec<u8>> = above.into();
-    lines.extend(screen.rendered());
+    let mut lines: Vec<Row> = above.into();
+    lines.extend(screen.rows());
     Ok(lines)
 }
