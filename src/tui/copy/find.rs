@@ -112,7 +112,7 @@ impl Copy {
     }
 
     /// Where what is found in a line begins and ends.
-    fn matches(&self, line: Range<usize>) -> Vec<(Place, Place)> {
+    pub(super) fn matches(&self, line: Range<usize>) -> Vec<(Place, Place)> {
         let Some((pattern, _)) = &self.pattern else {
             return Vec::new();
         };
