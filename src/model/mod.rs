@@ -5,6 +5,7 @@
 mod check;
 mod event;
 mod id;
+mod load;
 mod money;
 mod news;
 mod push;
@@ -18,6 +19,7 @@ mod terminal;
 pub use check::{Check, CheckSpec, CheckState, Work};
 pub use event::{SessionEvent, What};
 pub use id::{AgentRef, IdError, SessionId};
+pub use load::Load;
 pub use money::{Certainty, Money, MoneyError};
 pub use news::{HostRule, HostWay, News, NewsKind, shown_url};
 pub use push::{Push, PushState};

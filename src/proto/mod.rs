@@ -36,7 +36,8 @@
 //! both minors know, and speaks to the previous minor too. 1.0 has the kinds 1 to 18; 1.1 adds `terminal` and
 //! `repaint` (19, 20), which a 1.0 host skips; 1.2 the requests `question` and `answer`; 1.3, which is in the
 //! making, `setup`, `tell`, `events`, `lend_ssh_agent`, `secrets`, `missing_secrets`, `git_credential`, an answer that is
-//! watched and `untaken`, `echo-ack` (21) where `attach` has `echoes`, the `check` of `logs` and of an agent, an agent's `work`, a status with `news`. Golden bytes
+//! watched and `untaken`, `echo-ack` (21) where `attach` has `echoes`, the `check` of `logs` and of an agent, an agent's `work`, a status with `news`, and with
+//! its machine's `load`. Golden bytes
 //! of all are in golden/.
 //!
 //! # Attachments

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::model::SecretValue;
-use crate::model::{HostRule, HostWay, NewsKind};
+use crate::model::{HostRule, HostWay, Load, NewsKind};
 use crate::model::{SessionEvent, VolumeUse, What};
 
 /// The first minor, the name, the request.
@@ -136,6 +136,13 @@ fn outcomes() -> Vec<(u16, &'static str, Outcome)> {
         size: 8 << 30,
         used: 3 << 30,
     });
+    let load = Some(Load {
+        cpu_percent: 34,
+        memory_used: 2 << 30,
+        memory: 8 << 30,
+        at: 1900,
+    });
+    let busy = Box::new(SessionStatus { load, ..status() });
     let status = Box::new(SessionStatus { volume, ..status() });
     let password = SecretValue::new("hunter2");
     let untaken = question.clone();
@@ -146,6 +153,7 @@ fn outcomes() -> Vec<(u16, &'static str, Outcome)> {
         (3, "untaken", Outcome::Untaken { question: untaken }),
         (3, "credential", Outcome::Credential { password }),
         (3, "status-volume", Outcome::Status { status }),
+        (3, "status-load", Outcome::Status { status: busy }),
     ]
 }
 
