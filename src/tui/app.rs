@@ -7,6 +7,7 @@ mod draw;
 mod input;
 mod pointer;
 mod run;
+mod toasts;
 mod verbs;
 mod view;
 
@@ -15,11 +16,13 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::copy::Copy;
+use super::heard::Heard;
 use super::home::Home;
 use super::line::Line;
 use super::pane::{Life, Pane, Source, Wires};
 use super::saved::Saved;
 use super::theme::Theme;
+use super::toasts::Toasts;
 use super::{Ending, First};
 use crate::client::Registry;
 use crate::config::{Bindings, Paths};
@@ -59,6 +62,7 @@ enum Mode {
     /// A key that repeats was typed.
     Repeat(Instant),
     Help,
+    Messages,
     Palette(Line, usize),
     Prompt(Wanted, Line),
     /// Close these panes? Programs run in them here.
@@ -110,6 +114,8 @@ struct App {
     mode: Mode,
     popup: Option<Popup>,
     toast: Option<(String, Instant)>,
+    heard: Heard,
+    toasts: Toasts,
     /// Where everything was drawn last.
     places: Places,
     hits: Vec<(Rect, Hit)>,
@@ -298,7 +304,9 @@ impl App {
     }
 
     fn say(&mut self, text: impl Into<String>) {
-        self.toast = Some((text.into(), Instant::now() + TOAST));
+        let text = text.into();
+        self.keep(&text);
+        self.toast = Some((text, Instant::now() + TOAST));
     }
 
     /// Opens what ran in a pane again, in its place.

@@ -4,14 +4,17 @@
 mod app;
 mod chrome;
 mod copy;
+mod heard;
 mod home;
 mod keys;
 mod line;
+mod linear;
 mod mouse;
 mod overlay;
 mod pane;
 mod saved;
 mod theme;
+mod toasts;
 mod ways;
 
 use std::collections::BTreeMap;
@@ -20,6 +23,7 @@ use std::path::PathBuf;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 
+pub use linear::{Linear, run as speak};
 pub use pane::Source;
 pub use theme::Theme;
 
@@ -27,7 +31,7 @@ use crate::client::Registry;
 use crate::client::attach::{Console, Outside, Predict};
 use crate::config::{Bindings, Paths};
 use crate::error::Result;
-use crate::model::Size;
+use crate::model::{Money, Size};
 
 /// What is shown first.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +51,8 @@ pub struct Start {
     pub paths: Paths,
     pub bindings: Bindings,
     pub theme: Theme,
+    /// What a day may cost, where the person has said.
+    pub daily: Option<Money>,
     /// The environment of programs that are started here.
     pub env: BTreeMap<String, String>,
     /// This program, by which verbs are run.

@@ -1,5 +1,7 @@
 //! The whole-terminal views as a person has them: in a real terminal, over real sessions, by their keys.
 
+mod dashboard;
+mod linear;
 mod list;
 mod panes;
 
