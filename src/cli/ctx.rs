@@ -32,6 +32,7 @@ impl Ctx {
             Err(_) if lenient => Config::default(),
             Err(e) => return Err(e),
         };
+        let ui = ui.still(config.screen_reader());
         Ok(Self {
             paths,
             config,

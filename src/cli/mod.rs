@@ -229,8 +229,10 @@ pub fn run(argv: Vec<OsString>) -> ExitCode {
         Err(e) => return report::print(&Error::user(e.to_string()), ColorChoice::Auto),
     }
     let mut argv = call::expand(argv);
-    if argv.len() == 1 && mux::can_draw() {
+    if argv.len() == 1 && mux::shows_sessions() {
         argv.extend(["mux", "--list"].map(OsString::from));
+    } else if argv.len() == 2 && argv.get(1).is_some_and(|a| a == "--screen-reader") {
+        argv.insert(1, "mux".into());
     }
     let cli = match Cli::try_parse_from(argv) {
         Ok(cli) => cli,

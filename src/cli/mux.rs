@@ -14,7 +14,7 @@ use crate::client::{Known, Registry, layouts};
 use crate::error::{Context, Error, Result};
 use crate::model::AgentRef;
 use crate::ssh::Nobody;
-use crate::tui::{self, Ending, First, Source, Start, Theme};
+use crate::tui::{self, Ending, First, Linear, Source, Start, Theme};
 
 /// Agents and shells side by side on your terminal, and all sessions in a list
 ///
@@ -37,6 +37,9 @@ pub struct Args {
     /// Begin with the list of sessions
     #[arg(long, conflicts_with_all = ["targets", "argv"])]
     list: bool,
+    /// In plain lines, for screen readers: sessions and what happens in them, and a prompt; nothing is drawn
+    #[arg(long, conflicts_with = "argv")]
+    screen_reader: bool,
     /// A program on this machine for a pane of its own
     #[arg(last = true, value_name = "COMMAND")]
     argv: Vec<String>,
@@ -47,6 +50,9 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
         [] => ctx.whole_registry().await?,
         [one, ..] => ctx.registry(Some(&one.session)).await?,
     };
+    if args.screen_reader || ctx.ui.is_still() {
+        return speak(ctx, registry).await;
+    }
     let mut sources = Vec::new();
     for target in &args.targets {
         let known = registry.resolve(&target.session)?;
@@ -73,6 +79,9 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
 /// There is none; or as for the views themselves.
 pub async fn all(ctx: &Ctx) -> Result<ExitCode> {
     let registry = ctx.whole_registry().await?;
+    if ctx.ui.is_still() {
+        return speak(ctx, registry).await;
+    }
     let live = registry.all(false)?;
     let sources: Vec<Source> = live.iter().flat_map(|known| agents(known, None)).collect();
     if sources.is_empty() {
@@ -100,6 +109,28 @@ fn agents(known: &Known, one: Option<u32>) -> Vec<Source> {
         numbers.push(1);
     }
     numbers.into_iter().map(source).collect()
+}
+
+/// The same in plain lines.
+async fn speak(ctx: &Ctx, registry: Registry) -> Result<ExitCode> {
+    let start = Linear {
+        registry,
+        paths: ctx.paths.clone(),
+        exe: std::env::current_exe().context("this program cannot be found")?,
+        daily: ctx.config.daily_budget(),
+        input: terminal::input()?,
+        terminal: std::io::stdin().is_terminal(),
+        output: Box::new(std::io::stdout()),
+    };
+    tui::speak(start).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Whether `remote` alone shows sessions: where it can draw, and where it is to speak.
+pub fn shows_sessions() -> bool {
+    let terminals = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    let speaks = std::env::var("REMOTE_SCREEN_READER").is_ok_and(|v| v == "yes");
+    can_draw() || (terminals && speaks)
 }
 
 /// Whether both sides are a terminal that can be drawn on.
@@ -137,6 +168,7 @@ async fn open(ctx: &Ctx, registry: Registry, first: First) -> Result<ExitCode> {
         paths: ctx.paths.clone(),
         bindings: ctx.config.bindings().clone(),
         theme: theme(ctx),
+        daily: ctx.config.daily_budget(),
         env: environment(std::env::vars_os()),
         exe: std::env::current_exe().context("this program cannot be found")?,
         scrollback: ctx.config.scrollback(),

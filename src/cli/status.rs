@@ -90,7 +90,7 @@ pub async fn run(args: Args, ctx: &Ctx) -> Result<ExitCode> {
         reports,
         ended_too: args.all,
     };
-    if !args.json && !args.everyone && !answers.reports.is_empty() && ui.out_is_terminal() {
+    if !args.json && !args.everyone && !answers.reports.is_empty() && ui.redraws_out() {
         live::answers(*ui, answers, asked).await?;
         waiting::say(ctx, &registry)?;
         return Ok(ExitCode::SUCCESS);

@@ -60,6 +60,7 @@ pub struct Ui {
     err_color: bool,
     out_terminal: bool,
     err_terminal: bool,
+    still: bool,
 }
 
 impl Ui {
@@ -83,6 +84,7 @@ impl Ui {
             err_color: wanted.unwrap_or(err),
             out_terminal: out,
             err_terminal: err,
+            still: false,
         }
     }
 
@@ -93,7 +95,29 @@ impl Ui {
             err_color: false,
             out_terminal: false,
             err_terminal: false,
+            still: false,
         }
+    }
+
+    /// The same, with nothing drawn over what stands on the terminal: for screen readers.
+    #[must_use]
+    pub fn still(self, still: bool) -> Self {
+        Self { still, ..self }
+    }
+
+    /// Whether everything is to stay as it was printed.
+    pub fn is_still(&self) -> bool {
+        self.still
+    }
+
+    /// Whether lines on stdout may be drawn over.
+    pub fn redraws_out(&self) -> bool {
+        self.out_terminal && !self.still
+    }
+
+    /// Whether lines on stderr may be drawn over.
+    pub fn redraws_err(&self) -> bool {
+        self.err_terminal && !self.still
     }
 
     /// Whether stdout is to have colours.
@@ -163,7 +187,7 @@ impl Ui {
 
     /// Takes away the stage that is shown on the terminal's current line: something is to be asked there.
     pub fn line_is_free(&self) {
-        if self.err_terminal {
+        if self.redraws_err() {
             let _ = write!(std::io::stderr(), "\r\x1b[K");
         }
     }

@@ -199,6 +199,7 @@ fn begun(spec: &SessionSpec) -> SessionStatus {
         warnings: Vec::new(),
         news: Vec::new(),
         volume: None,
+        load: None,
         now: spec.created,
         version: env!("CARGO_PKG_VERSION").to_owned(),
     }

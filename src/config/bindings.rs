@@ -75,6 +75,7 @@ actions! {
     List "list" ["w", "s"] "sessions and agents",
     Palette "palette" [":"] "all commands",
     Help "help" ["?"] "all keys",
+    Messages "messages" ["~"] "what was said lately",
     Detach "detach" ["d"] "leave; all goes on",
     Resume "resume" ["r"] "start an ended agent again",
     Answer "answer" ["a"] "answer the agent",

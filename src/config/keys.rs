@@ -167,6 +167,12 @@ pub const KEYS: &[Key] = &[
     )
     .default("$1.00"),
     key(
+        "daily_budget",
+        Shape::Money,
+        "REMOTE_DAILY_BUDGET",
+        "What a day may cost: the list of sessions shows it, and tells when it nears; it ends nothing",
+    ),
+    key(
         "ec2.image",
         Shape::Text,
         "REMOTE_EC2_IMAGE",
@@ -228,6 +234,13 @@ pub const KEYS: &[Key] = &[
         "Whether keys are shown before an attached host has answered: adaptive is where it is far or slow",
     )
     .default("adaptive"),
+    key(
+        "screen_reader",
+        Shape::Choice(SWITCH),
+        "REMOTE_SCREEN_READER",
+        "Whether all is told in plain lines, nothing drawn over: for screen readers and Braille lines",
+    )
+    .default("no"),
     key(
         "scrollback",
         Shape::Count(1_000_000),

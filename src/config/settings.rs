@@ -322,6 +322,19 @@ impl Config {
         }
     }
 
+    /// What a day may cost, where the person has said.
+    pub fn daily_budget(&self) -> Option<Money> {
+        match self.get("daily_budget") {
+            Some((Value::Money(amount), _)) => Some(*amount),
+            _ => None,
+        }
+    }
+
+    /// Whether nothing is to be drawn over what stands on the terminal.
+    pub fn screen_reader(&self) -> bool {
+        self.text("screen_reader") == Some("yes")
+    }
+
     /// Which task gets which machine, in the order in which they are tried.
     pub fn auto_rules(&self) -> &[AutoRule] {
         &self.rules

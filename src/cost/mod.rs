@@ -5,6 +5,7 @@ pub mod alert;
 pub mod book;
 pub mod budget;
 mod cache;
+mod lately;
 mod ledger;
 mod list;
 mod prices;
@@ -12,6 +13,7 @@ mod report;
 mod spend;
 mod spot;
 
+pub use lately::{Lately, lately};
 pub use ledger::{Ledger, Record, Recorded, merge};
 pub use prices::{Prices, Quote, Source, SpotQuote};
 pub use report::{BreakEven, By, Group, Held, Report, date, report};

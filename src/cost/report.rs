@@ -101,7 +101,7 @@ pub fn report(
     let mut groups: BTreeMap<String, Group> = BTreeMap::new();
     let (mut sessions, mut first) = (0, to);
     for record in records {
-        let parts = parts(record, from, to);
+        let parts = parts(record, (from, to), DAY);
         if parts.is_empty() {
             continue;
         }
@@ -110,7 +110,7 @@ pub fn report(
         match by {
             By::Day => {
                 for part in parts {
-                    add(&mut groups, part.day.clone(), "", part);
+                    add(&mut groups, date(part.at), "", part);
                 }
             }
             _ => {
@@ -172,12 +172,13 @@ pub fn report(
     }
 }
 
-/// What one session cost on one day.
+/// What one session cost on one day, or in one hour.
 #[derive(Debug, Clone)]
-struct Part {
-    day: String,
+pub(super) struct Part {
+    /// When that began.
+    pub at: Millis,
     ms: Millis,
-    spend: Spend,
+    pub spend: Spend,
     saved: Money,
 }
 
@@ -187,7 +188,7 @@ impl Part {
             ms: self.ms.saturating_add(other.ms),
             spend: self.spend.plus(other.spend),
             saved: self.saved.plus(other.saved),
-            day: self.day,
+            at: self.at,
         }
     }
 }
@@ -209,16 +210,17 @@ fn add(groups: &mut BTreeMap<String, Group>, key: String, about: &str, part: Par
     group.saved = group.saved.plus(part.saved);
 }
 
-/// A session's cost by days, within `from..to`. The minute that a shorter launch is billed for counts on
-/// the day of the launch.
-fn parts(record: &Record, from: Millis, to: Millis) -> Vec<Part> {
+/// A session's cost by days, or in whatever steps of the clock, within `from..to`. The minute that a shorter launch
+/// is billed for counts on the day of the launch.
+pub(super) fn parts(record: &Record, (from, to): (Millis, Millis), step: Millis) -> Vec<Part> {
+    let step = step.max(1);
     let (launches, volumes) = (record.launches(to), record.volumes(to));
     let certainty = record.spend(to).certainty;
     let mut parts = Vec::new();
     let begin = from.max(volumes.from);
-    let mut day = begin / DAY * DAY;
+    let mut day = begin / step * step;
     while day < to && day <= volumes.to {
-        let (start, end) = (day.max(from), day.saturating_add(DAY).min(to));
+        let (start, end) = (day.max(from), day.saturating_add(step).min(to));
         let today: Vec<_> = launches
             .iter()
             .filter(|l| l.from < end && (l.to > start || l.from >= start))
@@ -239,13 +241,13 @@ fn parts(record: &Record, from: Millis, to: Millis) -> Vec<Part> {
         };
         if !sum.total().is_zero() || !today.is_empty() {
             parts.push(Part {
-                day: date(day),
+                at: day,
                 ms,
                 spend: sum,
                 saved,
             });
         }
-        day = day.saturating_add(DAY);
+        day = day.saturating_add(step);
     }
     parts
 }

@@ -130,9 +130,10 @@ async fn answer(hub: Arc<Hub>, access: Access, id: u32, op: Op, out: mpsc::Sende
 }
 
 async fn watch_status(hub: &Hub, out: &mpsc::Sender<ToClient>) {
-    let mut changes = hub.changes();
+    let (mut changes, mut loads) = (hub.changes(), hub.loads());
     loop {
         changes.borrow_and_update();
+        loads.borrow_and_update();
         let status = Box::new(fit(hub.status(now_ms())));
         let over = status.ended.is_some();
         if out
@@ -146,6 +147,7 @@ async fn watch_status(hub: &Hub, out: &mpsc::Sender<ToClient>) {
         tokio::time::sleep(EVENT_INTERVAL).await;
         tokio::select! {
             changed = changes.changed() => if changed.is_err() { return },
+            changed = loads.changed() => if changed.is_err() { return },
             () = out.closed() => return,
         }
     }

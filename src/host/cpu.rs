@@ -1,17 +1,20 @@
-//! Whether the agents use the CPU: looked at now and then, and rarer while nothing happens.
+//! Whether the agents use the CPU, and how busy the machine is: looked at now and then, and rarer while nothing
+//! happens.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::hub::Hub;
+use super::load::Watch;
 use super::processes::{self, CpuWatch};
+use crate::model::now_ms;
 
 const CPU_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Looks now and then whether the agents use the CPU: one look at /proc for all of them.
 pub struct Cpu {
-    watch: Option<CpuWatch>,
+    watch: Option<(CpuWatch, Watch)>,
     looked: Instant,
     /// Looks in a row that found nothing: rarer then.
     calm: u32,
@@ -20,7 +23,7 @@ pub struct Cpu {
 impl Cpu {
     pub fn new() -> Self {
         Self {
-            watch: Some(CpuWatch::default()),
+            watch: Some((CpuWatch::default(), Watch::begin())),
             looked: Instant::now(),
             calm: 0,
         }
@@ -40,13 +43,19 @@ impl Cpu {
         let elapsed = u64::try_from(self.looked.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.looked = Instant::now();
         let pids: Vec<u32> = hub.targets(None).iter().filter_map(|t| t.pid).collect();
-        let mut watch = self.watch.take().unwrap_or_default();
+        let watch = self.watch.take();
+        let (mut watch, mut machine) =
+            watch.unwrap_or_else(|| (CpuWatch::default(), Watch::begin()));
         let looked = tokio::task::spawn_blocking(move || {
             let busy = watch.busy(&pids, &processes::all(), elapsed);
-            (watch, busy)
+            let load = machine.look(now_ms());
+            ((watch, machine), busy, load)
         });
-        if let Ok((watch, busy)) = looked.await {
+        if let Ok((watch, busy, load)) = looked.await {
             self.watch = Some(watch);
+            if let Some(load) = load {
+                hub.set_load(load);
+            }
             self.calm = if busy.is_empty() {
                 self.calm.saturating_add(1)
             } else {

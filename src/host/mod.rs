@@ -27,6 +27,7 @@ mod leftovers;
 mod lenders;
 mod lent;
 mod list;
+mod load;
 mod lock;
 mod logfile;
 mod logs;

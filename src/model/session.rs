@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AgentState, Check, CheckSpec, Evidence, Millis, News, Push, SessionId, Work};
+use super::{AgentState, Check, CheckSpec, Evidence, Load, Millis, News, Push, SessionId, Work};
 
 /// EC2 calls so many bytes a GB of a volume.
 const GIB: u64 = 1 << 30;
@@ -343,6 +343,9 @@ pub struct SessionStatus {
     /// How full its work volume is; of a rented machine only. Since 1.3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub volume: Option<VolumeUse>,
+    /// How busy its machine is; absent where that was not seen lately. Since 1.3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load: Option<Load>,
     /// The host's clock when this was made.
     pub now: Millis,
     /// The host's `remote` version.

@@ -62,6 +62,7 @@ impl Session {
             warnings: Vec::new(),
             news: self.desk.news(),
             volume: None,
+            load: None,
             now,
             version: "0".into(),
         }

@@ -84,6 +84,7 @@ fn status() -> SessionStatus {
         warnings: vec!["w".into()],
         news: Vec::new(),
         volume: None,
+        load: None,
         now: 2000,
         version: "0.1.0".into(),
     }

@@ -37,7 +37,7 @@
 //! `repaint` (19, 20), which a 1.0 host skips; 1.2 the requests `question` and `answer`; 1.3, which is in the
 //! making, `setup`, `tell`, `events`, `lend_ssh_agent`, `secrets`, `missing_secrets`, `git_credential`, `grep`, `keep_layout`, `layout`, an answer that is
 //! watched and `untaken`, `echo-ack` (21) where `attach` has `echoes`, the `check` of `logs` and of an agent, an agent's `work`, a status with `news`, a terminal that
-//! `asks_for_clipboard`: it is passed OSC 52's question, which is otherwise refused. Golden bytes
+//! `asks_for_clipboard`: it is passed OSC 52's question, which is otherwise refused, a status with its machine's `load`. Golden bytes
 //! of all are in golden/.
 //!
 //! # Attachments

@@ -11,6 +11,7 @@ mod keep;
 mod pointer;
 mod rests;
 mod run;
+mod toasts;
 mod verbs;
 mod view;
 
@@ -22,12 +23,14 @@ use tempfile::TempPath;
 
 use super::copy::Copy;
 use super::find::Find;
+use super::heard::Heard;
 use super::home::Home;
 use super::line::Line;
 use super::mouse::Mouse;
 use super::pane::{Life, Pane, Source, Wires};
 use super::saved::Saved;
 use super::theme::Theme;
+use super::toasts::Toasts;
 use super::{Ending, First};
 use crate::client::Registry;
 use crate::client::layouts::Layout;
@@ -68,6 +71,7 @@ enum Mode {
     /// A key that repeats was typed.
     Repeat(Instant),
     Help,
+    Messages,
     Palette(Line, usize),
     Prompt(Wanted, Line),
     /// All agents' history is searched.
@@ -123,6 +127,8 @@ struct App {
     mode: Mode,
     popup: Option<Popup>,
     toast: Option<(String, Instant)>,
+    heard: Heard,
+    toasts: Toasts,
     /// Where everything was drawn last.
     places: Places,
     hits: Vec<(Rect, Hit)>,
@@ -319,7 +325,9 @@ impl App {
     }
 
     fn say(&mut self, text: impl Into<String>) {
-        self.toast = Some((text.into(), Instant::now() + TOAST));
+        let text = text.into();
+        self.keep(&text);
+        self.toast = Some((text, Instant::now() + TOAST));
     }
 
     /// Opens what ran in a pane again, in its place.

@@ -1,11 +1,14 @@
 //! The list of sessions and their agents: what `status --watch` tells, those first that wait for a person.
 
 pub mod draw;
+mod session;
+pub mod spend;
 
 use std::collections::BTreeMap;
 
 use super::line::Line;
 use crate::client::status::{Presence, Report};
+use crate::cost::Lately;
 use crate::model::{AgentState, AgentStatus, Millis, Money, SessionId};
 use crate::mux::layout::PaneId;
 
@@ -41,6 +44,10 @@ pub struct Home {
     pub preview: Option<(AgentKey, PaneId)>,
     /// Whether anything has been heard at all.
     pub heard: bool,
+    /// What this device's record tells of the last hours; `None` where it tells nothing.
+    pub lately: Option<Lately>,
+    /// What a day may cost, where the person has said.
+    pub daily: Option<Money>,
 }
 
 /// Those that wait for a person come first, those that are over last; the others stay where they are, whatever
@@ -65,6 +72,8 @@ impl Home {
             task: Line::default(),
             preview: None,
             heard: false,
+            lately: None,
+            daily: None,
         }
     }
 
@@ -78,6 +87,30 @@ impl Home {
         };
         self.reports.insert(session, report);
         self.keep_choice();
+    }
+
+    /// The record was read again.
+    pub fn learn(&mut self, lately: Option<Lately>) {
+        for (session, spent) in lately.iter().flat_map(|l| &l.sessions) {
+            if self.reports.contains_key(session) {
+                self.spent.insert(session.clone(), *spent);
+            }
+        }
+        self.lately = lately;
+    }
+
+    /// Time has passed: deadlines are nearer.
+    pub fn pass(&mut self, now: Millis) {
+        for report in self.reports.values_mut() {
+            let deadline = report.status.as_ref().and_then(|s| s.spec.ends.deadline);
+            if report.presence == Presence::Live && deadline.is_some() {
+                report.ttl_left_ms = deadline.map(|d| d.saturating_sub(now));
+            }
+        }
+    }
+
+    pub fn reports(&self) -> impl Iterator<Item = &Report> {
+        self.reports.values()
     }
 
     pub fn report(&self, session: &SessionId) -> Option<&Report> {
@@ -226,6 +259,7 @@ pub(super) mod tests {
             warnings: Vec::new(),
             news: Vec::new(),
             volume: None,
+            load: None,
             now: created,
             version: "0.1.0".into(),
         };

@@ -5,9 +5,11 @@ mod app;
 mod chrome;
 mod copy;
 mod find;
+mod heard;
 mod home;
 mod keys;
 mod line;
+mod linear;
 mod links;
 mod mouse;
 mod overlay;
@@ -15,6 +17,7 @@ mod pane;
 pub mod replay;
 mod saved;
 mod theme;
+mod toasts;
 mod ways;
 
 use std::collections::BTreeMap;
@@ -23,6 +26,7 @@ use std::path::PathBuf;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 
+pub use linear::{Linear, run as speak};
 pub use pane::Source;
 pub use theme::Theme;
 
@@ -31,7 +35,7 @@ use crate::client::attach::{Console, Outside, Predict};
 use crate::client::layouts::Layout;
 use crate::config::{Bindings, Paths};
 use crate::error::Result;
-use crate::model::Size;
+use crate::model::{Money, Size};
 
 /// What is shown first.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +57,8 @@ pub struct Start {
     pub paths: Paths,
     pub bindings: Bindings,
     pub theme: Theme,
+    /// What a day may cost, where the person has said.
+    pub daily: Option<Money>,
     /// The environment of programs that are started here.
     pub env: BTreeMap<String, String>,
     /// This program, by which verbs are run.

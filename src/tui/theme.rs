@@ -3,6 +3,7 @@
 
 use ratatui::style::{Color, Modifier, Style};
 
+use super::toasts::Tone;
 use crate::model::AgentState;
 
 /// What the terminal can show.
@@ -102,6 +103,68 @@ impl Theme {
         if self.unicode { unicode } else { ascii }
     }
 
+    /// What a person is to be told beside the bar: colour, and a sign that says the same.
+    pub fn toast(self, tone: Tone) -> (Style, &'static str) {
+        let (color, sign) = match tone {
+            Tone::Wanted => (Color::Yellow, self.pick("▲", "!")),
+            Tone::Good => (Color::Green, self.pick("✓", "+")),
+            Tone::Bad => (Color::Red, self.pick("✗", "x")),
+            Tone::Plain => (Color::White, self.pick("·", "-")),
+        };
+        let style = Style::new().add_modifier(Modifier::BOLD);
+        let style = if self.color {
+            style.fg(Color::Black).bg(color)
+        } else {
+            style.add_modifier(Modifier::REVERSED)
+        };
+        (style, sign)
+    }
+
+    /// A toast's colour, for its sign alone.
+    pub fn mark(self, toast: Style) -> Style {
+        let mark = Style::new().add_modifier(Modifier::BOLD);
+        toast.bg.map_or(mark, |color| mark.fg(color))
+    }
+
+    /// So many of `cells` full: `███░░`, `[###..]` in ASCII, two cells longer.
+    pub fn meter(self, percent: u64, cells: usize) -> String {
+        let full = usize::try_from(percent).unwrap_or(usize::MAX).min(100) * cells;
+        // A little is more than nothing, and not quite all is not all.
+        let full = match percent {
+            0 => 0,
+            1..100 => (full / 100).clamp(1.min(cells), cells.saturating_sub(1).max(1)),
+            _ => cells,
+        };
+        let bar = self.pick("█", "#").repeat(full) + &self.pick("░", ".").repeat(cells - full);
+        if self.unicode {
+            bar
+        } else {
+            format!("[{bar}]")
+        }
+    }
+
+    /// A column for each value, against the greatest: `▁▁▂█▃`, `__.#:` in ASCII.
+    pub fn sparkline(self, values: &[u64]) -> String {
+        let levels: &[char] = if self.unicode {
+            &['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█']
+        } else {
+            &['.', ':', '-', '=', '+', '*', '%', '#']
+        };
+        let most = values.iter().copied().max().unwrap_or(0);
+        let column = |value: &u64| {
+            let level = u128::from(*value) * levels.len() as u128;
+            let level = level.div_ceil(u128::from(most.max(1)));
+            // Nothing is less than the least.
+            let level = usize::try_from(level).unwrap_or(0).checked_sub(1);
+            level
+                .map_or(Some(&if self.unicode { ' ' } else { '_' }), |n| {
+                    levels.get(n)
+                })
+                .copied()
+        };
+        values.iter().map(|v| column(v).unwrap_or(' ')).collect()
+    }
+
     /// A line's piece by the sides it is joined on: left 1, right 2, up 4, down 8.
     pub fn line(self, sides: u8) -> char {
         let drawn = LINES.get(usize::from(sides)).copied().unwrap_or(' ');
@@ -173,6 +236,36 @@ mod tests {
             (full.line(3), full.line(12), full.line(15)),
             ('─', '│', '┼')
         );
+    }
+
+    #[test]
+    fn amounts_are_bars_and_columns_of_the_width_that_was_asked_for() {
+        let [full, ascii] = [true, false].map(|unicode| Theme {
+            color: false,
+            unicode,
+        });
+        let meters = [0, 1, 50, 99, 100, 250].map(|percent| full.meter(percent, 4));
+        assert_eq!(meters, ["░░░░", "█░░░", "██░░", "███░", "████", "████"]);
+        assert_eq!(ascii.meter(30, 5), "[#....]");
+        assert_eq!(
+            (full.meter(50, 0).as_str(), full.meter(50, 1).as_str()),
+            ("", "█")
+        );
+        assert_eq!(full.sparkline(&[0, 1, 50, 100]), " ▁▄█");
+        assert_eq!(ascii.sparkline(&[0, 1, 50, 100]), "_.=#");
+        assert_eq!(full.sparkline(&[0, 0]), "  ");
+        assert_eq!(full.sparkline(&[u64::MAX, 0]), "█ ");
+    }
+
+    #[test]
+    fn a_toast_has_a_sign_beside_its_colour() {
+        let ascii = Theme {
+            color: false,
+            unicode: false,
+        };
+        let signs = [Tone::Wanted, Tone::Good, Tone::Bad, Tone::Plain].map(|t| ascii.toast(t).1);
+        assert_eq!(signs, ["!", "+", "x", "-"]);
+        assert_eq!(ascii.toast(Tone::Bad).0.bg, None);
     }
 
     #[test]

@@ -3,9 +3,11 @@
 mod back;
 mod bindings;
 mod clipboard;
+mod dashboard;
 mod find;
 mod images;
 mod inside;
+mod linear;
 mod links;
 mod list;
 mod panes;

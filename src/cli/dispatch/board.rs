@@ -73,7 +73,7 @@ impl Board {
             return;
         };
         row.step = clean(step);
-        if self.ui.err_is_terminal() {
+        if self.ui.redraws_err() {
             self.draw(&mut now);
         } else {
             let line = line(row, row.begun.elapsed(), &row.step);
@@ -89,7 +89,7 @@ impl Board {
         };
         let row = now.rows.remove(at);
         let told = line(&row, row.begun.elapsed(), word);
-        let told = match self.ui.err_is_terminal() {
+        let told = match self.ui.redraws_err() {
             true => cut(told, size().0),
             false => told,
         };
@@ -105,7 +105,7 @@ impl Board {
 
     /// Time has passed.
     pub fn tick(&self) {
-        if self.ui.err_is_terminal() {
+        if self.ui.redraws_err() {
             self.draw(&mut self.lock());
         }
     }
@@ -130,14 +130,14 @@ impl Board {
     }
 
     fn erase(&self, now: &mut Now) {
-        if self.ui.err_is_terminal() && std::mem::take(&mut now.drawn) > 0 {
+        if self.ui.redraws_err() && std::mem::take(&mut now.drawn) > 0 {
             // The cursor rests in the first of the lines.
             let _ = write!(std::io::stderr(), "\r\x1b[J");
         }
     }
 
     fn draw(&self, now: &mut Now) {
-        if !self.ui.err_is_terminal() {
+        if !self.ui.redraws_err() {
             return;
         }
         let lines = lines(now, size());

@@ -38,6 +38,10 @@ pub fn lines(report: &Report, ui: &Ui, now: Millis) -> Vec<String> {
     }
     if let Some(status) = status {
         ends(status, report, &mut field);
+        let live = report.presence == Presence::Live;
+        if let Some(load) = status.load.filter(|_| live) {
+            field("machine", &load.to_string());
+        }
         let on = status.spec.workspace.as_ref().map(|w| w.name.as_str());
         match (on, status.volume) {
             (Some(name), Some(volume)) => field("workspace", &format!("{name}, {volume}")),

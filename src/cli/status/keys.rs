@@ -28,7 +28,7 @@ impl Keys {
     pub fn open(ui: &Ui) -> Option<Self> {
         let ours = tcgetpgrp(std::io::stdin()).is_ok_and(|group| group == getpgrp());
         let plain = std::env::var("TERM").is_ok_and(|term| !matches!(term.as_str(), "" | "dumb"));
-        if !ours || !plain || !ui.in_is_terminal() || !ui.out_is_terminal() {
+        if !ours || !plain || !ui.in_is_terminal() || !ui.redraws_out() {
             return None;
         }
         let keys = Self {

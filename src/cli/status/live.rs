@@ -180,7 +180,7 @@ impl View {
         if lines == self.lines {
             return Ok(());
         }
-        let drawn = if self.ui.out_is_terminal() {
+        let drawn = if self.ui.redraws_out() {
             over(self.lines.len(), &lines)
         } else {
             lines.join("\n") + "\n\n"

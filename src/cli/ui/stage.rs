@@ -22,17 +22,19 @@ impl Stage {
             begun: Instant::now(),
             open: true,
         };
-        if ui.err_is_terminal() {
+        if ui.redraws_err() {
             let line = ui.err(&format!("  {name:<9} …"), Color::Dim);
             let _ = write!(std::io::stderr(), "{line}");
             let _ = std::io::stderr().flush();
+        } else if ui.is_still() {
+            ui.note(format!("  {name}"));
         }
         stage
     }
 
     /// What it is waiting for now; shown on a terminal only.
     pub fn waits(&self, detail: &str) {
-        if self.ui.err_is_terminal() {
+        if self.ui.redraws_err() {
             let line = self
                 .ui
                 .err(&format!("  {:<9} {detail} …", self.name), Color::Dim);
@@ -49,7 +51,7 @@ impl Stage {
     }
 
     fn clear(&mut self) {
-        if std::mem::take(&mut self.open) && self.ui.err_is_terminal() {
+        if std::mem::take(&mut self.open) && self.ui.redraws_err() {
             let _ = write!(std::io::stderr(), "\r\x1b[K");
         }
     }

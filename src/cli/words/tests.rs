@@ -31,6 +31,7 @@ fn status(states: &[AgentState]) -> SessionStatus {
         warnings: vec![],
         news: Vec::new(),
         volume: None,
+        load: None,
         now: 0,
         version: String::new(),
     }

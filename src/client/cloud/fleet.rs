@@ -272,6 +272,7 @@ pub(super) fn fresh(machine: &Machine, rented: &Rented, now: Millis) -> Entry {
             warnings: Vec::new(),
             news: Vec::new(),
             volume: None,
+            load: None,
             now: machine.launched,
             version: String::new(),
         }),

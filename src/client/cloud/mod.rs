@@ -27,7 +27,7 @@ pub use fleet::{Fleet, sync};
 pub use machine::OverPinned;
 pub use others::{known, other, others};
 pub use plan::{Plan, Wanted, plan};
-pub use spend::{began, deleted, ended, from_tags, kept, resumed, so_far, spent, undone};
+pub use spend::{began, deleted, ended, from_tags, kept, lately, resumed, so_far, spent, undone};
 pub use unfinished::Unfinished;
 
 /// The provider for `region`, or the configured one.

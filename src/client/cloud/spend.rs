@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Plan;
 use crate::config::Paths;
-use crate::cost::{Ledger, Rate, Record, book, surplus};
+use crate::cost::{Lately, Ledger, Rate, Record, book, surplus};
 use crate::error::Result;
 use crate::model::{Certainty, Millis, Money, SessionId, SessionSpec};
 use crate::provision::{Machine, MachineState, Rented};
@@ -132,6 +132,16 @@ pub fn spent(paths: &Paths, session: &SessionId, now: Millis) -> Result<Option<M
     let known = Ledger::new(paths).all()?.records;
     let record = known.into_iter().find(|r| r.session == *session);
     Ok(record.map(|record| record.spend(now).total()))
+}
+
+/// What was spent in the last hours, and what each session has cost that is not over; `None` where the record tells of
+/// nothing.
+///
+/// # Errors
+/// The record cannot be read.
+pub fn lately(paths: &Paths, now: Millis) -> Result<Option<Lately>> {
+    let known = Ledger::new(paths).all()?.records;
+    Ok(crate::cost::lately(&known, now))
 }
 
 /// What a machine has cost, with what it is made of: `$0.02 (12m 5s at $0.11/h)`; `None` where its beginning was not

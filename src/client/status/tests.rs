@@ -29,6 +29,7 @@ pub(in super::super) fn status(id: &str, states: &[AgentState]) -> SessionStatus
         warnings: Vec::new(),
         news: Vec::new(),
         volume: None,
+        load: None,
         now: 7,
         version: "0".into(),
     }

@@ -10,7 +10,9 @@ use crate::host::checks::Turns;
 use crate::host::ends::{AgentFacts, Budget, Facts};
 use crate::host::journal::Journal;
 use crate::host::push;
-use crate::model::{AgentStatus, AttachedClient, Ended, HostRule, Millis, SessionSpec, VolumeUse};
+use crate::model::{
+    AgentStatus, AttachedClient, Ended, HostRule, Load, Millis, SessionSpec, VolumeUse,
+};
 use crate::notice::Desk;
 use crate::proto::WireError;
 
@@ -93,6 +95,8 @@ pub(super) struct Inner {
     pub secrets: Secrets,
     /// How full the work volume is.
     pub volume: Option<VolumeUse>,
+    /// How busy the machine was when it was looked at last.
+    pub load: Option<Load>,
 }
 
 impl Inner {

@@ -20,7 +20,7 @@ use super::journal::Journal;
 use super::lenders::Lenders;
 use super::rented::Rented;
 use crate::config::SessionDir;
-use crate::model::{Millis, SessionId, SessionSpec, SessionStatus, now_ms};
+use crate::model::{Load, Millis, SessionId, SessionSpec, SessionStatus, now_ms};
 use crate::notice::Desk;
 use crate::proto::{ErrorCode, WireError};
 use crate::secret::redact::Redactor;
@@ -28,6 +28,8 @@ use crate::ssh::server::Gate;
 
 /// Percent of a work volume, from which on `status` warns.
 const NEARLY_FULL: u64 = 90;
+/// Older than this, nobody is told how busy the machine was.
+const STALE: Millis = 60_000;
 use inner::Inner;
 pub use inner::{Order, Report, Written};
 pub use secrets::Secrets;
@@ -37,6 +39,8 @@ pub use secrets::Secrets;
 pub struct Hub {
     inner: Mutex<Inner>,
     changed: watch::Sender<u64>,
+    /// As watchers were told of it last.
+    load: watch::Sender<Option<Load>>,
     children: watch::Sender<u64>,
     redactors: watch::Sender<Arc<Redactor>>,
     orders: mpsc::Sender<Order>,
@@ -92,8 +96,10 @@ impl Hub {
                 pushes: BTreeMap::new(),
                 secrets: Secrets::default(),
                 volume: None,
+                load: None,
             }),
             changed: watch::Sender::new(0),
+            load: watch::Sender::new(None),
             children: watch::Sender::new(0),
             redactors: watch::Sender::default(),
             orders,
@@ -123,6 +129,11 @@ impl Hub {
     /// Wakes at each change of what [`Hub::status`] says.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
+    }
+
+    /// Wakes when the machine is another bit as busy; that alone is no reason to write anything down.
+    pub fn loads(&self) -> watch::Receiver<Option<Load>> {
+        self.load.subscribe()
     }
 
     /// Wakes when a child of the host has ended.
@@ -178,6 +189,7 @@ impl Hub {
             warnings,
             news: inner.desk.news(),
             volume: inner.volume,
+            load: inner.load.filter(|l| now.saturating_sub(l.at) < STALE),
             now,
             version: self.version.to_owned(),
         }

@@ -4,7 +4,7 @@ use super::Hub;
 use crate::host::agent::Command;
 use crate::host::files;
 use crate::host::push;
-use crate::model::{Ended, Millis, SessionEvent, SessionSpec, VolumeUse, now_ms};
+use crate::model::{Ended, Load, Millis, SessionEvent, SessionSpec, VolumeUse, now_ms};
 
 impl Hub {
     /// No new agents while the host's binary is replaced, or again.
@@ -92,6 +92,18 @@ impl Hub {
         if before.is_none_or(|b| b.percent() != now.percent() || b.size != now.size) {
             self.touch();
         }
+    }
+
+    /// Wakes who watches where it differs from what they were told.
+    pub fn set_load(&self, now: Load) {
+        self.lock().load = Some(now);
+        self.load.send_if_modified(|told| {
+            let differs = told.is_none_or(|told| told.differs(&now));
+            if differs {
+                *told = Some(now);
+            }
+            differs
+        });
     }
 
     /// An end that nears: told to whoever is attached now, and to hooks that ask.

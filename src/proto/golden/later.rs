@@ -2,7 +2,7 @@
 //! that the numbers of earlier ones stay.
 
 use super::*;
-use crate::model::{HostRule, HostWay, NewsKind, Search, Searched};
+use crate::model::{HostRule, HostWay, Load, NewsKind, Search, Searched};
 use crate::model::{SecretValue, Terminal};
 use crate::model::{SessionEvent, VolumeUse, What};
 
@@ -153,6 +153,13 @@ fn outcomes() -> Vec<(u16, &'static str, Outcome)> {
         size: 8 << 30,
         used: 3 << 30,
     });
+    let load = Some(Load {
+        cpu_percent: 34,
+        memory_used: 2 << 30,
+        memory: 8 << 30,
+        at: 1900,
+    });
+    let busy = Box::new(SessionStatus { load, ..status() });
     let status = Box::new(SessionStatus { volume, ..status() });
     let password = SecretValue::new("hunter2");
     let untaken = question.clone();
@@ -174,6 +181,7 @@ fn outcomes() -> Vec<(u16, &'static str, Outcome)> {
         (3, "status-volume", Outcome::Status { status }),
         (3, "searched", Outcome::Searched { searched }),
         (3, "layout", layout),
+        (3, "status-load", Outcome::Status { status: busy }),
     ]
 }
 

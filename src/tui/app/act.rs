@@ -68,6 +68,7 @@ impl App {
             Action::List => self.show_list(),
             Action::Palette => self.mode = Mode::Palette(Line::default(), 0),
             Action::Help => self.mode = Mode::Help,
+            Action::Messages => self.mode = Mode::Messages,
             Action::Detach => self.ending = Some(self.left()),
             Action::Resume => self.resume(),
             Action::Answer => self.about_agent("answer", true),

@@ -287,6 +287,7 @@ impl App {
                     overlay::keys(buffer, inner, bindings, theme);
                 });
             }
+            Mode::Messages => self.messages(canvas),
             Mode::Palette(line, chosen) => {
                 let place = screen.middle(64.min(screen.w), (screen.h / 3 * 2).max(8));
                 chrome::draw(canvas, place, |buffer, area| {

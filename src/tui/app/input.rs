@@ -72,7 +72,7 @@ impl App {
                 None if key == Chord::plain(Code::Escape) => {}
                 None => self.say(format!("{} {key} does nothing", self.bindings.prefix)),
             },
-            Mode::Help => {}
+            Mode::Help | Mode::Messages => {}
             Mode::Palette(line, chosen) => self.palette(line, chosen, key),
             Mode::Prompt(wanted, mut line) => match key.code {
                 Code::Enter => self.typed(wanted, &line.take()),
@@ -214,6 +214,7 @@ impl App {
             Some('l') => self.open_chosen(),
             Some('q') => self.ending = Some(self.left()),
             Some('?') => self.act(Action::Help),
+            Some('~') => self.act(Action::Messages),
             Some(':') => self.act(Action::Palette),
             Some('/' | 'i') => self.home.focus = Focus::Task,
             Some('a' | 'e' | 'P' | 'T' | 'r') => {

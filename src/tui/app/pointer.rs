@@ -12,7 +12,10 @@ const WHEEL: usize = 3;
 impl App {
     pub(super) fn mouse(&mut self, mouse: Mouse) {
         let gesture = mouse.gesture();
-        if matches!(self.mode, Mode::Help | Mode::Palette(..) | Mode::Find) {
+        if matches!(
+            self.mode,
+            Mode::Help | Mode::Messages | Mode::Palette(..) | Mode::Find
+        ) {
             if matches!(gesture, Gesture::Press(_)) {
                 self.mode = Mode::Normal;
             }

@@ -47,6 +47,7 @@ pub async fn run(start: Start) -> Result<Ending> {
         paths,
         bindings,
         theme,
+        daily,
         env,
         exe,
         scrollback,
@@ -97,6 +98,8 @@ pub async fn run(start: Start) -> Result<Ending> {
         mode: Mode::Normal,
         popup: None,
         toast: None,
+        heard: Heard::new(now_ms()),
+        toasts: Toasts::default(),
         places: Places::default(),
         hits: Vec::new(),
         drawing: BTreeMap::new(),
@@ -114,11 +117,13 @@ pub async fn run(start: Start) -> Result<Ending> {
         in_paste: false,
         ending: None,
     };
+    app.home.daily = daily;
     app.begin(first, elsewhere.as_ref());
     let mut kept = Kept::new(app.saved());
     let (send, mut reports) = mpsc::channel::<Report>(64);
     let mut watched = BTreeSet::new();
     let mut tick = tokio::time::interval(TICK);
+    let mut seconds = 0;
     let mut painted = Painted::default();
     let mut pending = BytesMut::from(ENTER);
     let mut answers = Some(Facts::new(Terminal {
@@ -251,7 +256,7 @@ pub async fn run(start: Start) -> Result<Ending> {
                 }
                 let rented = report.provider == "ec2";
                 let spent = rented.then(|| cloud::spent(&app.paths, &report.session, now_ms()));
-                app.home.see(report, spent.and_then(Result::ok).flatten());
+                app.hear(report, spent.and_then(Result::ok).flatten());
                 wanted = true;
             }
             _ = tick.tick() => {
@@ -262,6 +267,8 @@ pub async fn run(start: Start) -> Result<Ending> {
                 }
                 kept.look(&app);
                 app.home.heard |= began.elapsed() > TICK;
+                app.second(seconds);
+                seconds = seconds.wrapping_add(1);
                 wanted = true;
             }
             () = sleep(wake) => {}
@@ -306,7 +313,7 @@ async fn sleep(until: Option<Instant>) {
 impl App {
     /// What is due by time alone; whether anything shown changes by it.
     fn time(&mut self, now: Instant, drawn: Option<Instant>) -> bool {
-        let over = self.toast.take_if(|(_, until)| now >= *until).is_some();
+        let over = self.toast.take_if(|(_, until)| now >= *until).is_some() | self.toasts.turn(now);
         let repeated = matches!(self.mode, Mode::Repeat(until) if now >= until);
         if repeated {
             self.mode = Mode::Normal;
@@ -340,9 +347,15 @@ impl App {
         let soon = Instant::now();
         // The hint that is shown already is due no more.
         let mode = mode.filter(|at| *at > soon);
-        [toast, mode, late.filter(|at| *at > soon), self.reads.wake()]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            toast,
+            self.toasts.until(),
+            mode,
+            late.filter(|at| *at > soon),
+            self.reads.wake(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 }

@@ -5,6 +5,7 @@ use ratatui::text::Span;
 
 use super::super::home::Focus;
 use super::super::home::draw as list;
+use super::super::home::spend;
 use super::super::pane::Source;
 use super::super::theme::cut;
 use super::super::{chrome, overlay};
@@ -23,9 +24,14 @@ impl App {
         let rows = screen.h.saturating_sub(4);
         let list_width = match screen.w {
             w if w < BESIDE => w,
-            w => (w / 3).clamp(30, 46),
+            w => (w / 3).clamp(30, 64),
         };
-        let left = Rect::new(0, 1, list_width, rows);
+        let spend = match spend::has_room(&self.home, rows) {
+            true => spend::HEIGHT + 1,
+            false => 0,
+        };
+        let left = Rect::new(0, 1, list_width, rows - spend);
+        let below = Rect::new(0, left.y + left.h + 1, list_width, spend.saturating_sub(1));
         let right = Rect::new(
             list_width + 1,
             1,
@@ -42,19 +48,29 @@ impl App {
         if right.w > 0 {
             lines.add(Rect::new(list_width, 0, 1, rows + 2));
         }
+        if spend > 0 {
+            let joined = if right.w > 0 { 1 } else { 0 };
+            lines.add(Rect::new(0, below.y - 1, list_width + joined, 1));
+        }
         lines.draw(
             canvas,
             theme,
             (self.home.focus == Focus::List).then_some(left),
         );
-        let title = |canvas: &mut Canvas, x: u16, text: &str, style: Style| {
-            canvas.text(x, 0, screen.w, text, chrome::look(style));
+        let title = |canvas: &mut Canvas, x: u16, y: u16, text: &str, style: Style| {
+            canvas.text(x, y, screen.w, text, chrome::look(style));
         };
         let style = match self.home.focus {
             Focus::List => theme.accent(),
             Focus::Task => theme.strong(),
         };
-        title(canvas, 1, " sessions ", style);
+        title(canvas, 1, 0, " sessions ", style);
+        if spend > 0 {
+            title(canvas, 1, below.y - 1, " spend ", theme.strong());
+            chrome::draw(canvas, below, |buffer, area| {
+                spend::draw(&self.home, theme, buffer, area);
+            });
+        }
         let mut first = 0;
         chrome::draw(canvas, left, |buffer, area| {
             first = list::list(&self.home, theme, buffer, area);
@@ -151,7 +167,8 @@ impl App {
         let y = screen.h - 1;
         let bar = theme.bar();
         canvas.fill(Rect::new(0, y, screen.w, 1), chrome::look(bar));
-        let right = self.bar_right();
+        let told = self.toasts.shown().is_some();
+        let right = if told { Vec::new() } else { self.bar_right() };
         let used: usize = right.iter().map(Span::width).sum();
         let used = u16::try_from(used).unwrap_or(u16::MAX).min(screen.w);
         let right_at = screen.w - used;
@@ -184,6 +201,9 @@ impl App {
         for span in right {
             let style = bar.patch(span.style);
             x = x.saturating_add(canvas.text(x, y, screen.w, &span.content, chrome::look(style)));
+        }
+        if told {
+            self.toast_on_bar(canvas, y);
         }
     }
 

@@ -5,8 +5,7 @@ use ratatui::layout::Rect as Area;
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 
-use super::{AgentKey, Focus, Home, Row, age};
-use crate::client::status::{Presence, Report};
+use super::{AgentKey, Focus, Home, Row, age, session};
 use crate::model::{AgentState, AgentStatus, Millis, now_ms};
 use crate::tui::theme::{Theme, cut};
 
@@ -50,7 +49,7 @@ pub fn list(home: &Home, theme: Theme, buffer: &mut Buffer, area: Area) -> usize
                         area.x,
                         y,
                         width,
-                        session(home, report, theme),
+                        session::line(home, report, theme, width),
                         theme,
                     );
                 }
@@ -114,47 +113,6 @@ fn spread(
     if usize::from(used) < width {
         buffer.set_line(x.saturating_add(from), y, &right, used);
     }
-}
-
-/// `abc234 nightly` and what is known of its end and its cost.
-fn session(home: &Home, report: &Report, theme: Theme) -> (Line<'static>, Line<'static>) {
-    let mut left = vec![Span::styled(
-        format!(" {}", report.session.short()),
-        theme.strong(),
-    )];
-    if let Some(name) = &report.name {
-        left.push(Span::styled(format!(" {name}"), theme.strong()));
-    }
-    if report.provider != "local" {
-        left.push(Span::styled(format!(" {}", report.provider), theme.quiet()));
-    }
-    let mut right = Vec::new();
-    let mut tell = |text: String, style: Style| {
-        right.push(Span::styled(format!(" {text}"), style));
-    };
-    match report.presence {
-        Presence::Live => {
-            if let Some(left) = report.ttl_left_ms {
-                let style = if left < 5 * 60_000 {
-                    theme.warning()
-                } else {
-                    theme.quiet()
-                };
-                tell(format!("TTL {}", age(0, left)), style);
-            }
-        }
-        Presence::Ended => tell("ended".into(), theme.quiet()),
-        Presence::Lost => tell("host died".into(), theme.bad()),
-        Presence::Stopped => tell("stopped".into(), theme.warning()),
-        Presence::Launching => tell("launching".into(), theme.warning()),
-        Presence::Unreachable => tell("unreachable".into(), theme.warning()),
-        Presence::Foreign => {}
-    }
-    if let Some(spent) = home.spent(&report.session) {
-        tell(spent.to_string(), theme.quiet());
-    }
-    right.push(Span::raw(" "));
-    (Line::from(left), Line::from(right))
 }
 
 /// `▲ 2 claude  blocked: Allow npm install?  40s`

@@ -5,13 +5,13 @@ use crate::agents::{answers, says, sh};
 use crate::common::env::TestEnv;
 use crate::common::terminal::{Terminal, USUAL, size};
 
-fn list(env: &TestEnv, at: remote_compute::model::Size) -> Terminal {
+pub fn list(env: &TestEnv, at: remote_compute::model::Size) -> Terminal {
     let mut t = env.terminal(&[], at);
     t.wait_text("sessions");
     t
 }
 
-fn short(session: &str) -> &str {
+pub fn short(session: &str) -> &str {
     session.strip_prefix("session-").unwrap_or(session)
 }
 
