@@ -238,6 +238,13 @@ impl Copy {
         }
     }
 
+    /// The mouse puts the cursor into a cell of the pane; what is there to be opened.
+    pub fn point(&mut self, x: u16, y: u16) -> Option<String> {
+        self.at = (self.top + usize::from(y), usize::from(x));
+        self.hold();
+        self.address()
+    }
+
     /// Begins to type a pattern.
     pub fn search(&mut self, backward: bool) {
         self.typing = Some(Typing {

@@ -1,9 +1,9 @@
-//! How large images are: by what they say, by the heads of the usual files, by the sixels themselves.
+//! How large images are: by what they say, and by the heads of the usual files.
 
 use super::{Image, Length};
 
 /// No image is larger, in pixels.
-const MOST: u32 = 20_000;
+pub const MOST: u32 = 20_000;
 
 fn div_up(pixels: u32, cell: u16) -> u16 {
     u16::try_from(pixels.div_ceil(u32::from(cell.max(1))))
@@ -47,57 +47,6 @@ pub fn cells(
         (_, _, None) => return None,
     };
     Some((div_up(w, cw), div_up(h, ch)))
-}
-
-/// Width and height of what sixels draw; at least what they say.
-pub fn sixel(data: &[u8]) -> Option<(u32, u32)> {
-    let (mut x, mut y, mut width, mut height) = (0u32, 0u32, 0u32, 0u32);
-    let mut rest = data;
-    let number = |rest: &mut &[u8]| {
-        let end = rest
-            .iter()
-            .position(|c| !c.is_ascii_digit())
-            .unwrap_or(rest.len());
-        let (digits, after) = rest.split_at(end);
-        *rest = after;
-        std::str::from_utf8(digits)
-            .ok()
-            .and_then(|d| d.parse::<u32>().ok())
-            .unwrap_or(0)
-            .min(MOST)
-    };
-    while let Some((c, after)) = rest.split_first() {
-        rest = after;
-        let mut run = 1;
-        let mut c = *c;
-        match c {
-            b'"' => {
-                let mut raster = [0; 4];
-                for value in &mut raster {
-                    *value = number(&mut rest);
-                    rest = rest.strip_prefix(b";").unwrap_or(rest);
-                }
-                let [.., w, h] = raster;
-                (width, height) = (width.max(w), height.max(h));
-                continue;
-            }
-            b'!' => {
-                run = number(&mut rest).max(1);
-                let Some((drawn, after)) = rest.split_first() else {
-                    break;
-                };
-                (c, rest) = (*drawn, after);
-            }
-            b'$' => x = 0,
-            b'-' => (x, y) = (0, (y + 6).min(MOST)),
-            _ => {}
-        }
-        if (b'?'..=b'~').contains(&c) {
-            x = (x + run).min(MOST);
-            (width, height) = (width.max(x), height.max(y + 6));
-        }
-    }
-    (width > 0 && height > 0).then_some((width, height))
 }
 
 /// Width and height by the head of a PNG, GIF or JPEG file.

@@ -2,9 +2,11 @@
 //! written again for a terminal that takes them. On a screen the cells under an image are marked with it, so that it
 //! scrolls, is overwritten and is cut as text is; only one that is whole is ever drawn.
 
+mod iterm;
 mod kitty;
 mod measure;
 mod place;
+mod sixel;
 mod split;
 
 use bytes::Bytes;

@@ -1,11 +1,9 @@
 //! Takes images out of a stream of output.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
 use super::super::sequence::{ESC, End, Text, string_end};
-use super::{Image, Length, MOST, Protocol, kitty, measure};
+use super::{Image, MOST, iterm, kitty, sixel};
 
 /// What a stream consists of.
 #[derive(Debug, PartialEq, Eq)]
@@ -30,8 +28,7 @@ pub struct Images {
     /// The image that is under way, with its introducer, and whether it became too long.
     image: Option<(Text, Vec<u8>, bool)>,
     kitty: kitty::Kitty,
-    /// iTerm2's, that comes in several parts: what it says of itself, and its data.
-    parts: Option<(String, Vec<u8>)>,
+    iterm: iterm::Iterm,
 }
 
 /// What a control string is, from its first bytes.
@@ -152,71 +149,16 @@ impl Images {
 
     fn image(&mut self, kind: Text, payload: &[u8], out: &mut Vec<Part>) {
         match kind {
-            Text::Dcs => out.push(sixel(payload).map_or(Part::Unknown, Part::Image)),
+            Text::Dcs => out.push(sixel::image(payload).map_or(Part::Unknown, Part::Image)),
             Text::Apc => self
                 .kitty
                 .take(payload.strip_prefix(b"G").unwrap_or(payload), out),
             Text::Osc | Text::Other => {
                 let text = String::from_utf8_lossy(payload);
-                self.file(text.strip_prefix("1337;").unwrap_or(&text), out);
+                self.iterm
+                    .take(text.strip_prefix("1337;").unwrap_or(&text), out);
             }
         }
-    }
-
-    /// iTerm2's. A file that is not to be shown would be written to the person's disk: it goes nowhere.
-    fn file(&mut self, command: &str, out: &mut Vec<Part>) {
-        let whole = if let Some(whole) = command.strip_prefix("File=") {
-            whole
-                .split_once(':')
-                .map(|(says, data)| (says.to_owned(), data.as_bytes().to_vec()))
-        } else if let Some(says) = command.strip_prefix("MultipartFile=") {
-            self.parts = Some((says.to_owned(), Vec::new()));
-            None
-        } else if let Some(part) = command.strip_prefix("FilePart=") {
-            self.parts = self
-                .parts
-                .take()
-                .filter(|(_, data)| data.len() + part.len() <= MOST);
-            if let Some((_, data)) = &mut self.parts {
-                data.extend_from_slice(part.as_bytes());
-            }
-            None
-        } else {
-            self.parts.take()
-        };
-        let Some((says, data)) = whole else {
-            return;
-        };
-        let value = |name: &str| {
-            says.split(';')
-                .find_map(|kv| kv.strip_prefix(name)?.strip_prefix('='))
-        };
-        if value("inline") != Some("1") {
-            return;
-        }
-        let clean = data
-            .iter()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'='));
-        let head = data
-            .get(..data.len().min(96 * 1024) / 4 * 4)
-            .unwrap_or_default();
-        let natural = STANDARD
-            .decode(head)
-            .ok()
-            .and_then(|head| measure::header(&head));
-        if !clean || data.is_empty() {
-            return out.push(Part::Unknown);
-        }
-        out.push(Part::Image(Image {
-            protocol: Protocol::Iterm,
-            control: String::new(),
-            data: Bytes::from(data),
-            natural,
-            width: length(value("width")),
-            height: length(value("height")),
-            keeps_aspect: value("preserveAspectRatio") != Some("0"),
-            stays: value("doNotMoveCursor") == Some("1"),
-        }));
     }
 }
 
@@ -224,45 +166,4 @@ fn push(all: &Bytes, from: usize, to: usize, out: &mut Vec<Part>) {
     if to > from {
         out.push(Part::Bytes(all.slice(from..to)));
     }
-}
-
-fn length(value: Option<&str>) -> Length {
-    let Some(value) = value else {
-        return Length::Auto;
-    };
-    let length = if let Some(pixels) = value.strip_suffix("px") {
-        pixels.parse().map(Length::Pixels)
-    } else if let Some(percent) = value.strip_suffix('%') {
-        percent.parse().map(Length::Percent)
-    } else {
-        value.parse().map(Length::Cells)
-    };
-    length.unwrap_or(Length::Auto)
-}
-
-/// `P1;P2;P3 q "pan;pad;width;height data`: given its true size and square pixels, which terminals agree about.
-fn sixel(payload: &[u8]) -> Option<Image> {
-    let hook = payload.iter().position(|c| *c == b'q')?;
-    let (params, data) = payload.split_at(hook);
-    let second = params.split(|c| *c == b';').nth(1).unwrap_or_default();
-    let second = std::str::from_utf8(second).ok()?;
-    let data = data.get(1..)?;
-    let data = match data.strip_prefix(b"\"") {
-        Some(raster) => {
-            let end = raster.iter().position(|c| !matches!(c, b'0'..=b'9' | b';'));
-            raster.get(end.unwrap_or(raster.len())..)?
-        }
-        None => data,
-    };
-    let (width, height) = measure::sixel(payload.get(hook + 1..)?)?;
-    Some(Image {
-        protocol: Protocol::Sixel,
-        control: format!("7;{second};0q\"1;1;{width};{height}"),
-        data: Bytes::copy_from_slice(data),
-        natural: Some((width, height)),
-        width: Length::Auto,
-        height: Length::Auto,
-        keeps_aspect: true,
-        stays: false,
-    })
 }

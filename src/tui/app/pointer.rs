@@ -182,6 +182,11 @@ impl App {
         match gesture {
             Gesture::WheelUp => drop(copy.scroll(-lines)),
             Gesture::WheelDown if !copy.scroll(lines) => drop(self.back.remove(&id)),
+            Gesture::Press(0) if mouse.ctrl() => {
+                if let Some(address) = copy.point(x, y) {
+                    self.open_address(id, address);
+                }
+            }
             Gesture::Press(0) => {
                 self.tabs.focus(id);
                 self.pressed = Some(id);

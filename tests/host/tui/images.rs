@@ -147,3 +147,25 @@ fn iterms_files_are_passed_on_with_their_place() {
     );
     leave(t);
 }
+
+#[test]
+fn an_agents_images_are_drawn_as_those_of_a_program_here() {
+    let env = env();
+    let script =
+        format!("stty -echo; echo RE''ADY; while read x; do printf 'a{SIXEL}\\nb\\n'; done");
+    let one = env.dispatch(&["--command", &crate::agents::sh(&script)]);
+    let mut t = mux(&env, &[&one, "--", "sh"], USUAL);
+    t.poses(&[CELL, ("0c", "\x1b[?62;4;22c")]);
+    t.wait_text("READY");
+    t.wait_text("ok>");
+    let from = t.raw().len();
+    t.send("\r");
+    let at = t.wait_raw(from, DRAWN);
+    // It goes with the text of its pane.
+    t.send("\r");
+    t.wait_raw(at, DRAWN);
+    t.wait_for("both texts", |t| {
+        t.text().iter().filter(|l| *l == "b").count() == 2
+    });
+    leave(t);
+}

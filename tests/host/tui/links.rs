@@ -127,6 +127,11 @@ fn without_a_browser_a_link_is_copied() {
     let from = t.raw().len();
     t.send("\r");
     t.wait_raw(from, b"\x1b]52;c;aHR0cHM6Ly9hLmV4YW1wbGUvYg==");
+    // By the mouse, as in a program that has it.
+    let from = t.raw().len();
+    t.send("\x1b[<16;9;2M\x1b[<16;9;2m");
+    t.wait_raw(from, b"\x1b]52;c;aHR0cHM6Ly9hLmV4YW1wbGUvYg==");
+    assert!(t.shows("[line"), "{:?}", t.text());
     t.send("q");
     leave(t);
 }
