@@ -189,7 +189,7 @@ impl Player {
     fn look(&mut self, pattern: Regex) -> Result<()> {
         self.film.flush()?;
         self.stop();
-        let reel = self.film.seek(self.reel.at)?;
+        let reel = self.reel.copy();
         self.pattern = Some(pattern.clone());
         self.hunt = Some(Hunt {
             seen: count(&reel, &pattern),
