@@ -172,9 +172,7 @@ impl Player {
         let to = match forward {
             true => marks.find(|m| *m > at),
             // While it plays, one that has just been gone to is not the one before.
-            false => marks
-                .filter(|m| *m + Duration::from_millis(500) < at)
-                .next_back(),
+            false => marks.rfind(|m| *m + Duration::from_millis(500) < at),
         };
         match to {
             Some(to) => self.go(to),
