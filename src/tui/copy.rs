@@ -306,7 +306,7 @@ impl Copy {
             (Code::Char('u'), true, _) => self.go(-page / 2),
             (Code::Char('d'), true, _) => self.go(page / 2),
             (Code::Up | Code::Char('k'), ..) | (Code::Char('p'), true, _) => self.go(-1),
-            (Code::Down | Code::Char('j'), ..) => self.go(1),
+            (Code::Down | Code::Char('j'), ..) | (Code::Char('n'), true, _) => self.go(1),
             (Code::Left | Code::Char('h'), ..) => self.at.1 = self.at.1.saturating_sub(1),
             (Code::Right | Code::Char('l'), ..) => self.at.1 = self.at.1.saturating_add(1),
             (Code::Home | Code::Char('0' | '^'), ..) | (Code::Char('a'), true, _) => self.at.1 = 0,

@@ -32,8 +32,6 @@ const TICK: Duration = Duration::from_millis(200);
 const SEQUENCE: Duration = Duration::from_millis(50);
 /// A search gives way to keys after this.
 const SLICE: Duration = Duration::from_millis(10);
-/// What it looks at is so long of the film: a screen that was there for less is not seen by a person.
-const GLANCE: Duration = Duration::from_millis(40);
 /// The terminal is not waited for longer when we leave.
 const LEAVE: Duration = Duration::from_secs(2);
 const ENTER: &[u8] = b"\x1b[22;0t\x1b[?1049h";
@@ -306,14 +304,13 @@ impl Player {
         };
         let began = Instant::now();
         while began.elapsed() < SLICE {
-            let Some(due) = self.film.due(&mut hunt.reel)? else {
+            if !self.film.creep(&mut hunt.reel)? {
                 if self.loading {
                     break;
                 }
                 self.word = Some("not found".to_owned());
                 return Ok(true);
-            };
-            self.film.play(&mut hunt.reel, due + GLANCE)?;
+            }
             let seen = count(&hunt.reel, &hunt.pattern);
             if seen > hunt.seen {
                 self.reel = hunt.reel;

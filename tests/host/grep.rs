@@ -139,7 +139,7 @@ fn lines_of_live_and_of_ended_sessions_are_found_as_grep_prints_them() {
         ran.stdout
     );
     // The other spelling.
-    let ran = env.ok(&["aliases"]);
+    let ran = env.ok(&["aliases", "bash"]);
     assert!(ran.stdout.contains("remote.grep"), "{}", ran.stdout);
 }
 

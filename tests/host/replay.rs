@@ -178,7 +178,7 @@ fn without_a_terminal_it_is_plain_and_a_poor_one_is_enough() {
     let mut env = TestEnv::new();
     let session = counted(&env);
     let ran = env.ok(&["replay", &session, "--speed", "1000"]);
-    assert!(ran.stdout.contains("it is one\r\n") && ran.stdout.contains("all of it"));
+    assert!(ran.stdout.contains("it is one\r") && ran.stdout.contains("all of it"));
     assert!(
         !ran.stdout.contains("1x") && !ran.stdout.contains("\x1b[?1049h"),
         "{:?}",

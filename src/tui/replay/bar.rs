@@ -111,8 +111,8 @@ impl Player {
 
     /// What the agent had come to, or what else happened just now.
     fn happened(&self, at: Duration) -> Option<String> {
-        let marks = self.film.marks().iter().filter(|m| m.at <= at);
-        marks.last().map(|m| m.word.clone())
+        let mark = self.film.marks().iter().rfind(|m| m.at <= at);
+        mark.map(|m| m.word.clone())
     }
 }
 

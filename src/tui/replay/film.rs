@@ -19,6 +19,8 @@ const KEY_BYTES: usize = 256 << 10;
 const KEY_RECORDS: usize = 4000;
 /// Of a record in the file: time u64 in microseconds, size u16 and u16 or length u32, kind u8.
 const HEADER: usize = 13;
+/// Shown at once while it is searched, at most.
+const LITTLE: usize = 2048;
 /// Read from the file at a time.
 const READ: usize = 64 << 10;
 const OUTPUT: u8 = 0;
@@ -69,8 +71,26 @@ pub struct Reel {
     pub screen: Screen,
     pub at: Duration,
     pos: u64,
+    /// Of the record that was taken last, what is not shown yet.
+    rest: Vec<u8>,
     chunk: Vec<u8>,
     chunk_at: u64,
+}
+
+impl Reel {
+    /// Another one at the same place.
+    pub fn copy(&self) -> Self {
+        let mut screen = Screen::new(self.screen.size());
+        screen.feed(&self.screen.repaint());
+        Self {
+            screen,
+            at: self.at,
+            pos: self.pos,
+            rest: self.rest.clone(),
+            chunk: Vec::new(),
+            chunk_at: 0,
+        }
+    }
 }
 
 /// The next record.
@@ -261,6 +281,7 @@ impl Film {
             screen,
             at: key.map_or(Duration::ZERO, |key| key.at),
             pos: key.map_or(0, |key| key.pos),
+            rest: Vec::new(),
             chunk: Vec::new(),
             chunk_at: 0,
         }
@@ -291,6 +312,9 @@ impl Film {
     /// # Errors
     /// The file cannot be read.
     pub fn due(&self, reel: &mut Reel) -> io::Result<Option<Duration>> {
+        if !reel.rest.is_empty() {
+            return Ok(Some(reel.at));
+        }
         let Some(head) = self.bytes(reel, 0, HEADER)? else {
             return Ok(None);
         };
@@ -312,7 +336,33 @@ impl Film {
         Ok(last)
     }
 
+    /// Shows so little more that no line is gone again by then; false where there is no more.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn creep(&self, reel: &mut Reel) -> io::Result<bool> {
+        let Some(at) = self.due(reel)? else {
+            return Ok(false);
+        };
+        match self.take(reel)? {
+            Some(Next::Output(mut bytes)) => {
+                let rows = usize::from(reel.screen.size().rows / 2).max(1);
+                let end = memchr::memchr_iter(b'\n', &bytes).nth(rows - 1);
+                let end = end.map_or(LITTLE, |end| end + 1).min(LITTLE);
+                reel.rest = bytes.split_off(end.min(bytes.len()));
+                reel.screen.feed(&bytes);
+            }
+            Some(Next::Size(size)) => reel.screen.resize(size),
+            None => return Ok(false),
+        }
+        reel.at = at;
+        Ok(true)
+    }
+
     fn take(&self, reel: &mut Reel) -> io::Result<Option<Next>> {
+        if !reel.rest.is_empty() {
+            return Ok(Some(Next::Output(std::mem::take(&mut reel.rest))));
+        }
         let Some(head) = self.bytes(reel, 0, HEADER)? else {
             return Ok(None);
         };
@@ -430,6 +480,26 @@ mod tests {
         );
         assert_eq!(film.before(secs(2.5)).expect("a time"), secs(0.5));
         assert_eq!(film.before(secs(0.5)).expect("a time"), secs(0.0));
+    }
+
+    #[test]
+    fn a_line_that_was_gone_at_once_is_seen_by_who_creeps() {
+        let mut film = Film::new(Duration::from_secs(2), &[], 1).expect("a file");
+        let text: String = (0..3000).map(|n| format!("row {n}\r\n")).collect();
+        let flood = record(0, 1000, HistoryKind::Output, text.as_bytes());
+        film.record(&flood).expect("room");
+        film.finish().expect("room");
+        let mut reel = film.seek(Duration::ZERO).expect("a screen");
+        assert!(!film.creep(&mut reel).expect("no more"));
+        let mut reel = film.reel(Duration::ZERO);
+        let shows = |reel: &Reel| reel.screen.text().iter().any(|l| l == "row 77");
+        while !shows(&reel) {
+            assert!(film.creep(&mut reel).expect("a screen"));
+        }
+        let mut copy = reel.copy();
+        assert!(shows(&copy));
+        film.play(&mut copy, Duration::ZERO).expect("a screen");
+        assert!(copy.screen.text().iter().any(|l| l == "row 2999"));
     }
 
     proptest! {

@@ -172,9 +172,7 @@ impl Player {
         let to = match forward {
             true => marks.find(|m| *m > at),
             // While it plays, one that has just been gone to is not the one before.
-            false => marks
-                .filter(|m| *m + Duration::from_millis(500) < at)
-                .next_back(),
+            false => marks.rfind(|m| *m + Duration::from_millis(500) < at),
         };
         match to {
             Some(to) => self.go(to),
@@ -189,7 +187,7 @@ impl Player {
     fn look(&mut self, pattern: Regex) -> Result<()> {
         self.film.flush()?;
         self.stop();
-        let reel = self.film.seek(self.reel.at)?;
+        let reel = self.reel.copy();
         self.pattern = Some(pattern.clone());
         self.hunt = Some(Hunt {
             seen: count(&reel, &pattern),

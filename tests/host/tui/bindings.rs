@@ -71,6 +71,10 @@ impl Hands {
         if rebound {
             let mut config = "[keys]\nprefix = \"C-a\"\n".to_owned();
             prefix = "\x01";
+            assert!(
+                others().count() >= Action::ALL.len(),
+                "more keys are needed"
+            );
             for (action, key) in Action::ALL.iter().zip(others()) {
                 let _ = writeln!(config, "{} = \"{key}\"", action.name());
                 let key: Chord = key.parse().expect("a key");
@@ -128,8 +132,12 @@ impl Hands {
 
 /// Keys that no action has by itself, one for each.
 fn others() -> impl Iterator<Item = String> {
-    let letters = ('a'..='z').chain('A'..='N').chain('P'..='W');
-    letters.map(|c| format!("M-{c}"))
+    // Not O and P, nor X: with Escape before them these begin something else.
+    let letters = ('a'..='z')
+        .chain('A'..='N')
+        .chain('Q'..='W')
+        .chain('Y'..='Z');
+    letters.chain('0'..='9').map(|c| format!("M-{c}"))
 }
 
 /// Plays a scene; all it says it asserts, by each of its keys, was pressed.
