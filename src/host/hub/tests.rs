@@ -38,6 +38,33 @@ fn agent() -> AgentSpec {
 }
 
 #[test]
+fn a_busier_machine_wakes_who_watches_and_is_nothing_to_write_down() {
+    let hub = hub(std::path::Path::new("/nowhere"));
+    let (mut changes, mut loads) = (hub.changes(), hub.loads());
+    changes.borrow_and_update();
+    let load = |cpu_percent| Load {
+        cpu_percent,
+        memory_used: 1,
+        memory: 2,
+        at: 1000,
+    };
+    let mut told = |cpu| {
+        hub.set_load(load(cpu));
+        let told = loads.has_changed().expect("a hub");
+        loads.borrow_and_update();
+        told
+    };
+    assert_eq!(
+        [told(3), told(5), told(8), told(9)],
+        [true, false, true, false]
+    );
+    assert!(!changes.has_changed().expect("a hub"));
+    assert_eq!(hub.status(2000).load, Some(load(9)));
+    // What was a minute ago is not how it is.
+    assert_eq!(hub.status(61_000).load, None);
+}
+
+#[test]
 fn an_agent_that_is_starting_ends_with_the_session_too() {
     let hub = hub(std::path::Path::new("/nowhere"));
     hub.reserve(&mut agent()).expect("reserved");

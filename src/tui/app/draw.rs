@@ -133,7 +133,10 @@ impl App {
             None => "r runs it again, x closes",
         };
         let (line, style) = match &shown.life {
-            Life::Opening => ("connecting …".to_owned(), self.theme.quiet()),
+            Life::Opening => {
+                let waits = self.theme.pick("connecting …", "connecting...");
+                (waits.to_owned(), self.theme.quiet())
+            }
             Life::Running => return,
             Life::Ended { code, line } => {
                 let style = if *code == 0 {

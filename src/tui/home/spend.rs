@@ -20,7 +20,7 @@ const LABEL: usize = 6;
 
 /// Whether it is shown in a view with so many rows for the list.
 pub fn has_room(home: &Home, rows: u16) -> bool {
-    home.lately.is_some() && rows >= LIST + HEIGHT + 1
+    home.lately.is_some() && rows > LIST + HEIGHT
 }
 
 /// Draws it into `area`.

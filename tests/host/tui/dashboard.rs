@@ -6,6 +6,8 @@ use super::list::{list, short};
 use super::{B, WIDE, leave, press};
 use crate::agents::{answers, sh};
 use crate::common::env::TestEnv;
+use crate::common::proxy::Proxy;
+use crate::common::sshd::{Sshd, SshdOptions};
 use crate::common::terminal::{Terminal, USUAL, size};
 
 /// Asks when it is told to, and says when it was answered.
@@ -194,5 +196,37 @@ fn what_was_spent_is_drawn_where_there_is_a_record_and_room() {
     t.wait_text("nothing was said yet");
     t.send("q");
     assert!(t.raw().is_ascii());
+    leave(t);
+}
+
+#[test]
+fn a_connection_that_is_lost_and_comes_back_is_told() {
+    let (client, server) = (TestEnv::new(), TestEnv::new());
+    let sshd = Sshd::start(&SshdOptions::home(server.home()));
+    let proxy = Proxy::to(sshd.port);
+    client.use_sshd(&sshd, proxy.port);
+    client.dispatch(&[
+        "--provider",
+        "ssh",
+        "--host",
+        "box",
+        "--name",
+        "far",
+        "--command",
+        &answers(),
+    ]);
+    let mut t = list(&client, WIDE);
+    t.wait_text("READY");
+    proxy.refuse(true);
+    proxy.cut();
+    t.wait_for("its loss on the bar", |t| {
+        bar_says(t, "✗ far: connection lost: ")
+    });
+    t.wait_text("unreachable");
+    assert!(!t.shows("cpu "), "{:?}", t.text());
+    proxy.refuse(false);
+    t.wait_for("its return on the bar", |t| {
+        bar_says(t, "✓ far answers again")
+    });
     leave(t);
 }
