@@ -306,7 +306,6 @@ fn histories(lab: &Lab) -> Section {
     if find_shipped("zellij").is_none() {
         section.rows.push(Row::missing("zellij", "not installed"));
     }
-    section.goal(REMOTE, 0.5, "tmux");
     section
 }
 

@@ -25,7 +25,7 @@ const RECORDINGS: [(&str, &str); 4] = [
 ];
 
 /// Lines of libvterm's scripts.
-const SCRIPTS: [(&str, &[usize], &str); 15] = [
+const SCRIPTS: [(&str, &[usize], &str); 14] = [
     (
         "11state_movecursor",
         &[178, 194],
@@ -76,11 +76,6 @@ const SCRIPTS: [(&str, &[usize], &str); 15] = [
     ),
     ("64screen_pen", &[51], "DECSCNM is not drawn"),
     ("65screen_protect", &[9], "no selective erase"),
-    (
-        "69screen_reflow",
-        &[36, 37, 39, 41, 42, 44],
-        "what is wrapped anew pushes lines out, though rows are free below",
-    ),
 ];
 
 /// The names, and the numbers of lines, of what failed.
@@ -88,7 +83,7 @@ fn failed(outcomes: &[Outcome]) -> BTreeSet<(String, usize)> {
     let line = |text: &str| text.strip_prefix("line ")?.split(':').next()?.parse().ok();
     let all = outcomes
         .iter()
-        .flat_map(|o| o.failed.iter().map(|f| (o, f)));
+        .flat_map(|o| o.failed.iter().map(move |f| (o, f)));
     all.map(|(o, f)| (o.name.clone(), line(f).unwrap_or(0)))
         .collect()
 }
@@ -130,7 +125,7 @@ fn scripts_of_libvterm_see_what_they_want() {
     let outcomes = scripts::run(&env, Peer::Remote, |_| true);
     assert!(outcomes.len() >= 43, "{} scripts", outcomes.len());
     let passed: usize = outcomes.iter().map(|o| o.passed).sum();
-    assert!(passed >= 720, "{passed} checks passed");
+    assert!(passed >= 727, "{passed} checks passed");
     let lines = SCRIPTS
         .iter()
         .flat_map(|(name, lines, _)| lines.iter().map(|l| ((*name).to_owned(), *l)));

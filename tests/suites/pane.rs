@@ -75,8 +75,10 @@ const ZELLIJ: &str = "pane_frames false\nshow_startup_tips false\nshow_release_n
 const QUIET: Duration = Duration::from_millis(30);
 /// A multiplexer that shows no title is waited for.
 const SHOWN: Duration = Duration::from_millis(600);
-/// What is not right yet is looked at again.
+/// What is not right yet is looked at again. `remote` shows a title with the frame it belongs to, half frames after
+/// 150 ms at the latest.
 const AGAIN: Duration = Duration::from_millis(400);
+const AGAIN_REMOTE: Duration = Duration::from_millis(200);
 
 pub struct Pane {
     pub outer: Outer,
@@ -91,6 +93,7 @@ pub struct Pane {
     /// Whether titles go through.
     titled: bool,
     quiet: Duration,
+    again: Duration,
 }
 
 impl Pane {
@@ -155,6 +158,7 @@ impl Pane {
         stream
             .set_read_timeout(Some(Duration::from_millis(1)))
             .expect("a read that ends");
+        let own = peer == Peer::Remote;
         let mut this = Self {
             outer,
             size,
@@ -165,15 +169,14 @@ impl Pane {
             syncs: 0,
             asked: 0,
             titled: true,
-            quiet: if peer == Peer::Remote {
-                Duration::ZERO
-            } else {
-                QUIET
-            },
+            quiet: if own { Duration::ZERO } else { QUIET },
+            again: if own { AGAIN_REMOTE } else { AGAIN },
         };
         this.await_size(size);
         // Its own first drawing is over before a test begins.
-        this.outer.settle(4 * QUIET);
+        if !own {
+            this.outer.settle(4 * QUIET);
+        }
         this.sync();
         this
     }
@@ -270,7 +273,7 @@ impl Pane {
         let begun = Instant::now();
         loop {
             let wrong = look(self)?;
-            if begun.elapsed() > AGAIN {
+            if begun.elapsed() > self.again {
                 return Some(wrong);
             }
             self.outer.pump(Duration::from_millis(20));

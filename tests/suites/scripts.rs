@@ -67,7 +67,8 @@ fn play(pane: &mut Pane, steps: &[Step], outcome: &mut Outcome) {
                     fresh = true;
                 }
                 let wrong = match check {
-                    Check::Output(right) => (typed != *right).then(|| {
+                    // What was typed for what is not judged comes before.
+                    Check::Output(right) => (!typed.ends_with(right)).then(|| {
                         let shown =
                             |b: &[u8]| String::from_utf8_lossy(b).escape_debug().to_string();
                         format!("typed `{}`, not `{}`", shown(&typed), shown(right))
