@@ -87,8 +87,8 @@ fn table(columns: &[Column]) -> String {
             .count();
         let _ = writeln!(
             out,
-            "\nOf libvterm's {} scripts {unseen} hold nothing that can be seen from outside, and of the others {skipped} \
-             lines were left out. Not as alacritty or libvterm have it:\n",
+            "\nOf libvterm's {} scripts {unseen} hold nothing that can be seen from outside, and {skipped} \
+             lines of all were left out. Not as alacritty or libvterm have it:\n",
             scripts.len()
         );
     }
