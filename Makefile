@@ -8,7 +8,7 @@ MINUTES ?= 30
 FUZZ_SECONDS ?= 60
 MACHINES ?= box
 
-.PHONY: check setup test lab lint doc bench bench-ec2 bench-repository bench-typing soak fuzz man states record-states dist first-contact clean
+.PHONY: check setup test lab lint doc bench bench-ec2 bench-repository bench-typing bench-terminal bench-panes pictures soak fuzz man states record-states dist first-contact clean
 
 # All that must hold before a commit.
 check:
@@ -47,6 +47,18 @@ bench-repository: setup
 # Typing over a line of 150 ms, beside ssh and mosh: when keys show, and which guesses are wrong. Writes its part.
 bench-typing: setup
 	cargo bench --bench peers -- --write typing
+
+# Other terminals' tests in a pane of `remote mux`, tmux and zellij. Writes its part of docs/TERMINAL.md.
+bench-terminal: setup
+	cargo bench --bench peers -- --write terminal
+
+# Panes beside tmux's: echo over ssh, sixteen that flood, fifty at rest, memory. Writes its part.
+bench-panes: setup
+	cargo bench --bench peers -- --write panes
+
+# The pictures of the documentation, from real sessions on this machine: docs/pictures/.
+pictures: setup
+	cargo bench --bench peers -- pictures
 
 # The link cut $(CUTS) times over a real sshd (half an hour), then the lab: every call failing in each way, sessions
 # that come and go, each layer of the TTL in VMs. Its loops take $(MINUTES) minutes each; figures on the last lines.

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::lab::{Lab, Opened, Peer, ms, percentile};
+use crate::common::terminal::Terminal;
+use crate::lab::{Lab, Peer, ms, percentile};
 use crate::report::{Row, Section};
 
 const SAMPLES: usize = 400;
@@ -25,7 +26,7 @@ pub fn measure(lab: &Lab) -> Vec<Section> {
     };
     for peer in peers {
         let mut opened = lab.open(peer, "echo", "stty raw -echo; printf REA''DY; exec cat");
-        let mut samples = keys(&mut opened);
+        let mut samples = keys(&mut opened.terminal);
         opened.close(lab);
         let p50 = ms(percentile(&mut samples, 0.50));
         let p99 = ms(percentile(&mut samples, 0.99));
@@ -39,8 +40,8 @@ pub fn measure(lab: &Lab) -> Vec<Section> {
     vec![section]
 }
 
-fn keys(opened: &mut Opened) -> Vec<Duration> {
-    let terminal = &mut opened.terminal;
+/// How long each key takes to come back from a program that says it is ready.
+pub fn keys(terminal: &mut Terminal) -> Vec<Duration> {
     terminal.wait_raw(0, b"READY");
     terminal.settle(Duration::from_millis(100));
     let mut samples = Vec::with_capacity(SAMPLES);

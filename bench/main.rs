@@ -1,7 +1,8 @@
 //! `cargo bench --bench peers -- [--write] [FILTER…]`: `remote` beside what people use today, all in one run,
 //! through a real PTY and a real sshd on loopback; with the word `ec2`, what it adds on rented machines, in the
-//! lab instead; with `repository`, a large repository's way; with `typing`, what a person who types sees over a slow line.
-//! `--write` puts the result into docs/PERFORMANCE.md, each of the four into its part. A peer that is not installed is named as missing; nothing is taken from an earlier run.
+//! lab instead; with `repository`, a large repository's way; with `typing`, what a person who types sees over a slow line;
+//! with `panes`, those of `remote mux` beside tmux's; with `terminal`, other terminals' tests in a pane.
+//! `--write` puts the result into docs/PERFORMANCE.md, or docs/TERMINAL.md, each into its part. A peer that is not installed is named as missing; nothing is taken from an earlier run.
 
 // Tables print themselves and their header is one line: these lints are for other code.
 #![allow(clippy::print_stdout)]
@@ -16,6 +17,9 @@ mod harness;
 #[path = "../tests/lab/crowd.rs"]
 mod crowd;
 
+#[path = "../tests/suites/mod.rs"]
+mod suites;
+
 mod attach;
 mod dispatch;
 mod ec2;
@@ -24,9 +28,13 @@ mod flood;
 mod interrupt;
 mod lab;
 mod memory;
+mod panes;
+mod pictures;
 mod relay;
 mod report;
 mod repository;
+mod svg;
+mod terminal;
 mod typing;
 
 use std::time::Instant;
@@ -78,12 +86,26 @@ fn main() {
         }
         return;
     }
+    if filters == ["pictures"] {
+        return pictures::all();
+    }
+    if filters == ["terminal"] {
+        return terminal::measure(write);
+    }
     let lab = Lab::new();
     if filters == ["typing"] {
         let sections = shown("typing", || typing::measure(&lab));
         lab.end();
         if write {
             report::write("typing", "`make bench-typing`", &load, &sections);
+        }
+        return;
+    }
+    if filters == ["panes"] {
+        let sections = shown("panes", || panes::measure(&lab));
+        lab.end();
+        if write {
+            report::write("panes", "`make bench-panes`", &load, &sections);
         }
         return;
     }

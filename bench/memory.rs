@@ -63,7 +63,7 @@ pub fn measure(lab: &Lab) -> Vec<Section> {
 
 /// Sums over these processes in MiB: all of it, and what is not from files, so that it cannot be had again
 /// from disk.
-fn pss(processes: &[Process]) -> [f64; 2] {
+pub fn pss(processes: &[Process]) -> [f64; 2] {
     let rollup = |p: &Process| std::fs::read_to_string(format!("/proc/{}/smaps_rollup", p.pid));
     let texts: Vec<String> = processes.iter().filter_map(|p| rollup(p).ok()).collect();
     ["Pss:", "Pss_Anon:"].map(|name| {

@@ -136,19 +136,21 @@ impl fmt::Display for Section {
     }
 }
 
-/// Replaces a generated part of docs/PERFORMANCE.md, which is between `<!-- PART:begin -->` and its end.
+/// Puts sections into a part of docs/PERFORMANCE.md.
 pub fn write(part: &str, run: &str, load: &str, sections: &[Section]) {
+    write_into("docs/PERFORMANCE.md", part, &markdown(run, load, sections));
+}
+
+/// Replaces a generated part of a document, which is between `<!-- PART:begin -->` and its end.
+pub fn write_into(document: &str, part: &str, text: &str) {
     let begin = format!("<!-- {part}:begin -->");
     let end = format!("<!-- {part}:end -->");
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/PERFORMANCE.md");
-    let old = std::fs::read_to_string(&path).expect("docs/PERFORMANCE.md");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(document);
+    let old = std::fs::read_to_string(&path).expect("the document");
     let (before, rest) = old.split_once(&begin).expect("the begin marker");
     let (_, after) = rest.split_once(&end).expect("the end marker");
-    let new = format!(
-        "{before}{begin}\n{}{end}{after}",
-        markdown(run, load, sections)
-    );
-    std::fs::write(&path, new).expect("write docs/PERFORMANCE.md");
+    let new = format!("{before}{begin}\n{text}{end}{after}");
+    std::fs::write(&path, new).expect("write the document");
 }
 
 fn markdown(run: &str, load: &str, sections: &[Section]) -> String {
@@ -191,7 +193,7 @@ fn markdown(run: &str, load: &str, sections: &[Section]) -> String {
     out
 }
 
-fn date() -> String {
+pub fn date() -> String {
     let out = Command::new("date").args(["-u", "+%Y-%m-%d"]).output();
     out.map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned())
         .unwrap_or_default()
@@ -204,7 +206,7 @@ pub fn load() -> String {
 }
 
 /// The processor and its count, the memory and the kernel: what a reader compares with.
-fn machine() -> String {
+pub fn machine() -> String {
     let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpuinfo
         .lines()

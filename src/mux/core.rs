@@ -236,14 +236,21 @@ impl Core {
         if (cols, rows) == (self.cols(), self.rows()) {
             return;
         }
-        let shrinks = self.scrolled.wanted && (cols < self.cols() || rows < self.rows());
+        let shrinks = cols < self.cols() || rows < self.rows();
         mend(self.term.grid_mut());
         if let Some(mut primary) = self.primary.take() {
             let together = primary.saved_cursor == primary.cursor;
             mend(&mut primary);
-            catch(&mut primary, shrinks, &mut self.scrolled, |g| {
-                g.resize(true, rows, cols);
-            });
+            if shrinks {
+                primary.update_history(RESIZE_HISTORY);
+            }
+            primary.resize(true, rows, cols);
+            let back = comes_back(&primary);
+            if back > 0 {
+                primary.resize(true, rows - back, cols);
+                primary.resize(true, rows, cols);
+            }
+            take_history(&mut primary, &mut self.scrolled);
             settle(&mut primary);
             if together {
                 primary.saved_cursor = primary.cursor.clone();
@@ -255,6 +262,12 @@ impl Core {
                 self.term.grid_mut().update_history(RESIZE_HISTORY);
             }
             self.term.resize(Dims { cols, rows });
+            let back = comes_back(self.term.grid());
+            if back > 0 {
+                let fewer = rows - back;
+                self.term.resize(Dims { cols, rows: fewer });
+                self.term.resize(Dims { cols, rows });
+            }
             take_history(self.term.grid_mut(), &mut self.scrolled);
         }
         settle(self.term.grid_mut());
@@ -307,18 +320,17 @@ fn int(n: usize) -> i32 {
     i32::try_from(n).unwrap_or(i32::MAX)
 }
 
-/// Resizes a grid that keeps no history so that pushed-out lines are not lost.
-fn catch(
-    grid: &mut Grid<Cell>,
-    shrinks: bool,
-    scrolled: &mut Scrolled,
-    resize: impl FnOnce(&mut Grid<Cell>),
-) {
-    if shrinks {
-        grid.update_history(RESIZE_HISTORY);
-    }
-    resize(grid);
-    take_history(grid, scrolled);
+/// The emulator pushes a line out for each that is wrapped anew, even where rows are free below: so many of them
+/// come back when the screen loses those rows and gets them again.
+fn comes_back(grid: &Grid<Cell>) -> usize {
+    let rows = grid.screen_lines();
+    let free = (0..rows)
+        .rev()
+        .take_while(|y| {
+            int(*y) > grid.cursor.point.line.0 && content_len(&grid[Line(int(*y))][..]) == 0
+        })
+        .count();
+    free.min(grid.history_size())
 }
 
 fn take_history(grid: &mut Grid<Cell>, scrolled: &mut Scrolled) {

@@ -57,6 +57,24 @@ fn margins_origin_and_tabs() {
 }
 
 #[test]
+fn what_is_wrapped_anew_stays_while_rows_are_free() {
+    let mut s = fed(size(10, 5), b"ABCDEFGHI");
+    s.resize(size(8, 5));
+    assert_eq!(s.text(), ["ABCDEFGH", "I", "", "", ""]);
+    assert_eq!(s.cursor(), (1, 1));
+    s.resize(size(3, 5));
+    assert_eq!(s.text(), ["ABC", "DEF", "GHI", "", ""]);
+    s.resize(size(2, 3));
+    assert_eq!(s.text(), ["EF", "GH", "I"]);
+    assert_eq!(s.take_scrolled(9).iter().count(), 2);
+
+    let mut s = fed(size(10, 5), b"ABCDEFGHI\x1b[?1049hx");
+    s.resize(size(8, 5));
+    s.feed(b"\x1b[?1049l");
+    assert_eq!(s.text(), ["ABCDEFGH", "I", "", "", ""]);
+}
+
+#[test]
 fn charsets_and_shifts() {
     let s = same("\x1b(0lqk\x0e\x1b)0x\x0f\x1b(Ba\x0e", "qq\x0fqq\x1b(0q");
     assert_eq!(s.text()[0], "┌─┐│a──qq─");

@@ -3,6 +3,9 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+#[path = "../suites/mod.rs"]
+mod suites;
+
 mod agents;
 mod bad_input;
 mod bad_place;
@@ -26,6 +29,7 @@ mod ssh_host;
 mod states;
 mod stock_ssh;
 mod stream;
+mod terminals;
 mod trust;
 mod tui;
 mod upgrade;
@@ -61,6 +65,7 @@ fn every_file_is_a_module() {
             "states",
             "stock_ssh",
             "stream",
+            "terminals",
             "trust",
             "tui",
             "upgrade",
