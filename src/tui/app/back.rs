@@ -108,7 +108,7 @@ impl App {
 
     pub(super) fn not_opened(&mut self, address: String) {
         self.say(format!("no browser here; copied {address}"));
-        self.to_clipboard(address);
+        self.fill_clipboard(address);
     }
 
     /// To the terminal's clipboard (OSC 52), and to be pasted here.
@@ -124,10 +124,10 @@ impl App {
             format!("{lines} lines")
         };
         self.say(format!("copied {what}"));
-        self.to_clipboard(text);
+        self.fill_clipboard(text);
     }
 
-    fn to_clipboard(&mut self, text: String) {
+    fn fill_clipboard(&mut self, text: String) {
         if text.len() <= MOST {
             let coded = STANDARD.encode(&text);
             self.up
