@@ -265,7 +265,7 @@ impl Work {
             let mut held: Vec<Found> = Vec::new();
             let mut bytes = 0;
             while let Some(line) = found.recv().await {
-                bytes += line.text.len();
+                bytes += line.weight();
                 held.push(line);
                 if turn.is_none() {
                     turn = match bytes < HELD {

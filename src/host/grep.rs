@@ -35,7 +35,7 @@ impl Looking {
                 return Ok(true);
             }
             let new = self.found.iter().skip(sent);
-            found += new.map(|f| f.text.len()).sum::<usize>();
+            found += new.map(Found::weight).sum::<usize>();
             sent = self.found.len();
         }
         Ok(false)

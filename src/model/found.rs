@@ -43,6 +43,21 @@ pub struct Found {
     pub matches: Vec<(u32, u32)>,
 }
 
+impl Found {
+    /// Leaves so many bytes of the text at most, and what matches within.
+    pub fn cut(&mut self, most: usize) {
+        let end = self.text.floor_char_boundary(most);
+        self.text.truncate(end);
+        let within = |to: u32| usize::try_from(to).is_ok_and(|to| to <= end);
+        self.matches.retain(|(_, to)| within(*to));
+    }
+
+    /// What holding it costs, in bytes and roughly: of many short lines it is not the text.
+    pub fn weight(&self) -> usize {
+        64 + self.text.len() + 16 * self.matches.len()
+    }
+}
+
 /// What a search came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Searched {

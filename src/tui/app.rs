@@ -320,6 +320,7 @@ impl App {
     /// The list's own pane is no more shown.
     fn drop_preview(&mut self) {
         if let Some((_, pane)) = self.home.preview.take() {
+            self.reads.forget(pane);
             self.panes.remove(&pane);
         }
     }
@@ -332,6 +333,7 @@ impl App {
 
     /// Opens what ran in a pane again, in its place.
     fn reopen(&mut self, id: PaneId) {
+        self.reads.forget(id);
         if let Some(pane) = self.panes.get(&id) {
             let again = Pane::open(id, pane.source.clone(), pane.size(), &self.wires);
             self.panes.insert(id, again);

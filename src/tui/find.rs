@@ -35,6 +35,8 @@ pub struct Hit {
 #[derive(Debug, Default)]
 struct Results {
     hits: Vec<Hit>,
+    /// The place of the chosen one, which stays that while newer ones come.
+    chosen: usize,
     /// Agents' histories that are still searched; none before it has begun.
     left: Option<usize>,
     /// Sessions that could not be searched, and why.
@@ -52,7 +54,6 @@ pub enum Next {
 /// The pattern, and what was found.
 pub struct Find {
     line: Line,
-    chosen: usize,
     results: Arc<Mutex<Results>>,
     under_way: Option<JoinHandle<()>>,
     work: Work,
@@ -67,7 +68,6 @@ impl Find {
     pub fn new(registry: Registry, dirty: Arc<Notify>) -> Self {
         Self {
             line: Line::default(),
-            chosen: 0,
             results: Arc::default(),
             under_way: None,
             work: Work::new(registry),
@@ -76,17 +76,25 @@ impl Find {
     }
 
     pub fn key(&mut self, key: Chord) -> Next {
-        let last = lock(&self.results).hits.len().saturating_sub(1);
+        let mut results = lock(&self.results);
+        let (last, chosen) = (results.hits.len().saturating_sub(1), results.chosen);
+        results.chosen = match (key.code, key.ctrl) {
+            (Code::Up, _) | (Code::Char('p'), true) => chosen.saturating_sub(1),
+            (Code::Down, _) | (Code::Char('n'), true) => (chosen + 1).min(last),
+            (Code::PageUp, _) => chosen.saturating_sub(10),
+            (Code::PageDown, _) => (chosen + 10).min(last),
+            _ => chosen,
+        };
+        if results.chosen != chosen {
+            return Next::Stay;
+        }
+        let hit = results.hits.get(chosen).cloned();
+        drop(results);
         match (key.code, key.ctrl) {
             (Code::Escape, _) | (Code::Char('c' | 'g'), true) => return Next::Leave,
-            (Code::Enter, _) => {
-                let hit = lock(&self.results).hits.get(self.chosen).cloned();
-                return hit.map_or(Next::Stay, Next::Open);
-            }
-            (Code::Up, _) | (Code::Char('p'), true) => self.chosen = self.chosen.saturating_sub(1),
-            (Code::Down, _) | (Code::Char('n'), true) => self.chosen = (self.chosen + 1).min(last),
-            (Code::PageUp, _) => self.chosen = self.chosen.saturating_sub(10),
-            (Code::PageDown, _) => self.chosen = (self.chosen + 10).min(last),
+            (Code::Enter, _) => return hit.map_or(Next::Stay, Next::Open),
+            (Code::Up | Code::Down | Code::PageUp | Code::PageDown, _)
+            | (Code::Char('n' | 'p'), true) => {}
             _ => {
                 let before = self.line.text();
                 self.line.key(key);
@@ -131,7 +139,6 @@ impl Find {
     /// The pattern is another: what runs for the one before ends.
     fn again(&mut self) {
         self.stop();
-        self.chosen = 0;
         self.results = Arc::default();
         let pattern = self.line.text();
         if pattern.is_empty() {
@@ -173,6 +180,10 @@ impl Results {
         let at = self.hits.partition_point(newer);
         self.hits.insert(at, hit);
         self.hits.truncate(MOST);
+        // The first is whichever is the newest, until another is chosen.
+        if self.chosen > 0 && at <= self.chosen {
+            self.chosen = (self.chosen + 1).min(MOST - 1);
+        }
     }
 }
 

@@ -79,7 +79,7 @@ pub async fn run(start: Linear) -> Result<()> {
     let mut interrupts = signal(SignalKind::interrupt())?;
     let first = tokio::time::sleep(FIRST);
     tokio::pin!(first);
-    let (mut typed, mut listed) = (Vec::new(), false);
+    let (mut typed, mut overlong, mut listed) = (Vec::new(), false, false);
     loop {
         tokio::select! {
             biased;
@@ -101,12 +101,19 @@ pub async fn run(start: Linear) -> Result<()> {
                 voice.say(&["Type a task, a number to attach, or help.".to_owned()])?;
                 voice.prompt()?;
             }
-            line = line(&mut input, &mut typed), if listed => {
+            line = line(&mut input, &mut typed, &mut overlong), if listed => {
                 voice.prompted = false;
                 let Some(line) = line else {
                     voice.say(&[String::new()])?;
                     return Ok(());
                 };
+                // A text that was pasted is not as many tasks as it has lines.
+                if terminal && typed.contains(&b'\n') {
+                    typed.clear();
+                    voice.say(&["Several lines came at once; nothing was done. Say it in one line.".to_owned()])?;
+                    voice.prompt()?;
+                    continue;
+                }
                 match speaker.asked(&line) {
                     Asked::Quit => return Ok(()),
                     Asked::Nothing => {}
@@ -152,14 +159,23 @@ pub async fn run(start: Linear) -> Result<()> {
 }
 
 /// The next line; `None` at the end. Cancel-safe.
-async fn line(input: &mut (impl AsyncRead + Unpin), typed: &mut Vec<u8>) -> Option<String> {
+async fn line(
+    input: &mut (impl AsyncRead + Unpin),
+    typed: &mut Vec<u8>,
+    overlong: &mut bool,
+) -> Option<String> {
     loop {
         if let Some(end) = typed.iter().position(|b| *b == b'\n') {
             let line: Vec<u8> = typed.drain(..=end).collect();
+            // The end of one whose beginning is gone is no line.
+            if std::mem::take(overlong) {
+                continue;
+            }
             return Some(String::from_utf8_lossy(&line).trim().to_owned());
         }
         if typed.len() > LONGEST {
             typed.clear();
+            *overlong = true;
         }
         match input.read_buf(typed).await {
             Ok(n) if n > 0 => {}

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 /// What may open an address here, the likeliest first; none where there is no screen for a browser.
 pub fn commands(address: &str, env: &BTreeMap<String, String>) -> Vec<Command> {
@@ -41,6 +42,9 @@ pub fn commands(address: &str, env: &BTreeMap<String, String>) -> Vec<Command> {
     all
 }
 
+/// One that still runs by then is the browser itself, and shows it.
+const SHOWS: Duration = Duration::from_secs(5);
+
 /// Runs them in turn until one succeeds; whether one did.
 pub async fn run(commands: Vec<Command>) -> bool {
     for command in commands {
@@ -51,10 +55,12 @@ pub async fn run(commands: Vec<Command>) -> bool {
             .stderr(Stdio::null());
         // What ends us by the keyboard does not end it.
         command.process_group(0);
-        if let Ok(status) = command.status().await
-            && status.success()
-        {
-            return true;
+        let Ok(mut child) = command.spawn() else {
+            continue;
+        };
+        match tokio::time::timeout(SHOWS, child.wait()).await {
+            Ok(ended) if !ended.is_ok_and(|status| status.success()) => {}
+            _ => return true,
         }
     }
     false

@@ -13,13 +13,13 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 
 use self::film::{Film, Reel};
-use self::keys::Typing;
+use self::keys::{FASTEST, SLOWEST, Typing};
 use super::keys::{Input, next};
 use super::{Ending, Theme};
 use crate::client::attach::{Console, Outside, RESET_ALL};
 use crate::client::history::History;
 use crate::config::{Chord, Code};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{SessionEvent, Size};
 use crate::mux::canvas::{Canvas, Painted};
 use crate::mux::layout::Rect;
@@ -61,6 +61,8 @@ struct Hunt {
     reel: Reel,
     /// Lines with it on the screen before.
     seen: usize,
+    /// More of the history must come first.
+    waits: bool,
 }
 
 /// Where it stands.
@@ -108,7 +110,7 @@ pub async fn run(play: Play) -> Result<(Ending, bool)> {
         film,
         reel,
         playing: Some((Instant::now(), Duration::ZERO)),
-        speed,
+        speed: speed.clamp(SLOWEST, FASTEST),
         loading: true,
         title,
         theme,
@@ -126,6 +128,7 @@ pub async fn run(play: Play) -> Result<(Ending, bool)> {
     let (mut typed, mut read) = (Vec::new(), BytesMut::new());
     let mut partial: Option<Instant> = None;
     let (mut wanted, mut last) = (true, Instant::now().checked_sub(FRAME));
+    let played = async {
     while player.ending.is_none() {
         let now = Instant::now();
         if partial.is_some_and(|at| at <= now) {
@@ -198,10 +201,15 @@ pub async fn run(play: Play) -> Result<(Ending, bool)> {
             }
         }
     }
+        Ok::<(), Error>(())
+    }
+    .await;
     let ending = player.ending.unwrap_or(Ending::Hangup);
-    if ending != Ending::Hangup {
+    // What went wrong is told on the terminal as it was.
+    if played.is_err() || ending != Ending::Hangup {
         leave(&mut output).await;
     }
+    played?;
     Ok((ending, player.interrupted))
 }
 
@@ -284,8 +292,8 @@ impl Player {
 
     /// When time alone changes something.
     fn wake(&mut self, now: Instant) -> io::Result<Option<Instant>> {
-        if self.hunt.is_some() {
-            return Ok(Some(now));
+        if let Some(hunt) = &self.hunt {
+            return Ok(Some(if hunt.waits { now + TICK } else { now }));
         }
         if self.playing.is_none() {
             return Ok(None);
@@ -303,9 +311,11 @@ impl Player {
             return Ok(false);
         };
         let began = Instant::now();
+        hunt.waits = false;
         while began.elapsed() < SLICE {
             if !self.film.creep(&mut hunt.reel)? {
                 if self.loading {
+                    hunt.waits = true;
                     break;
                 }
                 self.word = Some("not found".to_owned());

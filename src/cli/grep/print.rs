@@ -132,7 +132,7 @@ impl Printer {
         }
         let before = self.last.take().map(|(_, _, line)| line);
         let apart = match same {
-            true => before.is_some_and(|before| before + 1 < line.line),
+            true => before.is_some_and(|before| before.saturating_add(1) < line.line),
             // Under a heading of its own it is told apart already.
             false => before.is_some() && !heading,
         };

@@ -8,7 +8,7 @@ use crate::model::{Found, Search, Searched};
 use crate::proto::{ErrorCode, Op, Outcome, ToClient};
 
 /// A line found has at most so many bytes; more than any has.
-const MOST: usize = 4 << 20;
+const MOST: usize = 512 << 10;
 
 /// What comes of a search.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,8 +10,10 @@ pub fn image(payload: &[u8]) -> Option<Image> {
     let hook = payload.iter().position(|c| *c == b'q')?;
     let (params, data) = payload.split_at(hook);
     let second = params.split(|c| *c == b';').nth(1).unwrap_or_default();
+    let second = second.iter().all(u8::is_ascii_digit).then_some(second)?;
     let second = std::str::from_utf8(second).ok()?;
-    let data = data.get(1..)?;
+    let data = plain(data.get(1..)?)?;
+    let data = data.as_slice();
     let data = match data.strip_prefix(b"\"") {
         Some(raster) => {
             let end = raster.iter().position(|c| !matches!(c, b'0'..=b'9' | b';'));
@@ -30,6 +32,15 @@ pub fn image(payload: &[u8]) -> Option<Image> {
         keeps_aspect: true,
         stays: false,
     })
+}
+
+/// What sixels are written with. Anything else could end the sequence for a terminal that sees control characters in
+/// it, and be read as another by that.
+fn plain(data: &[u8]) -> Option<Vec<u8>> {
+    let data = data.iter().copied().filter(|c| !matches!(c, b'\r' | b'\n'));
+    let data: Vec<u8> = data.collect();
+    let graphic = data.iter().all(|c| (0x20..=0x7e).contains(c));
+    graphic.then_some(data)
 }
 
 /// Width and height of what sixels draw; at least what they say.

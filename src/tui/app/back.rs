@@ -69,7 +69,10 @@ impl App {
         if let Some(lines) = lines {
             copy.complete(lines);
         }
-        if let Some(tool) = copy.arrived() {
+        let wanted = copy.arrived();
+        let here = self.looking_back().is_some_and(|(pane, _)| pane == id);
+        // Who has gone on to something else is not taken away from it.
+        if let Some(tool) = wanted.filter(|_| here) {
             self.export(id, tool);
         }
     }

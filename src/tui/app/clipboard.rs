@@ -1,5 +1,5 @@
-//! A program that asks what the person has copied (OSC 52): the person says whether it is told. No key that was meant
-//! for something else may say yes, and no answer is a no.
+//! A program that asks what the person has copied (OSC 52): the person says whether it is told. Only a key after the
+//! prefix says so, for no key that was meant for a program may; and no answer is a no.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -8,17 +8,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::App;
-use crate::config::{Chord, Code};
+use crate::config::Chord;
 use crate::mux::layout::PaneId;
 
-/// Keys count as an answer once none was typed for so long.
-const CALM: Duration = Duration::from_secs(1);
 /// Nobody has answered by then.
 const LATE: Duration = Duration::from_secs(20);
 /// One that was refused may ask again after this.
 const AGAIN: Duration = Duration::from_secs(30);
-/// How long the person's terminal may take to tell; then what was copied here is told.
-const TELLS: Duration = Duration::from_secs(1);
+/// How long the person's terminal may take to tell: it may ask them itself. Then what was copied here is told.
+const TELLS: Duration = Duration::from_secs(20);
 
 /// The beginning of what the terminal tells.
 pub const TOLD: &[u8] = b"\x1b]52;";
@@ -36,8 +34,6 @@ pub struct Reads {
 struct Asked {
     pane: PaneId,
     which: String,
-    /// Keys before this are still meant for the pane.
-    calm: Instant,
     until: Instant,
 }
 
@@ -69,7 +65,6 @@ impl App {
             reads.asked = Some(Asked {
                 pane,
                 which,
-                calm: now + CALM,
                 until: now + LATE,
             });
         }
@@ -79,36 +74,32 @@ impl App {
     pub(super) fn clipboard_question(&self, width: u16) -> Option<String> {
         let asked = self.reads.asked.as_ref()?;
         let who = self.panes.get(&asked.pane)?.source.label();
-        let long = format!("{who} wants to read your clipboard. [y]es [n]o [a]lways for this pane");
+        let prefix = self.bindings.prefix;
+        let long = format!(
+            "{who} wants to read your clipboard: {prefix} y yes, {prefix} n no, {prefix} a always for this pane"
+        );
         Some(match long.chars().count() + 4 > usize::from(width) {
-            true => format!("{who} reads clipboard? [y/n/a]"),
+            true => format!("{who} reads clipboard? {prefix} y/n/a"),
             false => long,
         })
     }
 
-    /// A key while the question stands; false where it is none of its business.
+    /// A key after the prefix while the question stands; false where it is no answer.
     pub(super) fn clipboard_key(&mut self, key: Chord) -> bool {
-        let now = Instant::now();
-        let Some(asked) = &mut self.reads.asked else {
+        let (Some(asked), Some(answer)) = (&self.reads.asked, key.typed()) else {
             return false;
         };
-        if now < asked.calm {
-            asked.calm = now + CALM;
-            return false;
-        }
         let (pane, which) = (asked.pane, asked.which.clone());
-        self.reads.asked = None;
-        match key.typed() {
-            Some('y' | 'Y') => self.read_clipboard(pane, which),
-            Some('a' | 'A') => {
+        match answer.to_ascii_lowercase() {
+            'y' => self.read_clipboard(pane, which),
+            'a' => {
                 self.reads.always.insert(pane);
                 self.read_clipboard(pane, which);
             }
-            no => {
-                self.reads.refused.insert(pane, now);
-                return matches!(no, Some('n' | 'N')) || key.code == Code::Escape;
-            }
+            'n' => drop(self.reads.refused.insert(pane, Instant::now())),
+            _ => return false,
         }
+        self.reads.asked = None;
         true
     }
 

@@ -48,10 +48,6 @@ impl App {
             }
             return;
         };
-        let normal = matches!(self.mode, Mode::Normal | Mode::Repeat(_));
-        if normal && self.clipboard_key(key) {
-            return;
-        }
         if key == self.bindings.prefix && !matches!(self.mode, Mode::Prefix(_)) {
             self.mode = Mode::Prefix(Instant::now() + HINT);
             return;
@@ -67,6 +63,7 @@ impl App {
                 _ => self.plain(key, bytes),
             },
             Mode::Prefix(_) if key == self.bindings.prefix => self.to_pane(bytes),
+            Mode::Prefix(_) if self.clipboard_key(key) => {}
             Mode::Prefix(_) => match self.bindings.action(key) {
                 Some(action) => self.act(action),
                 None if key == Chord::plain(Code::Escape) => {}

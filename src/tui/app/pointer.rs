@@ -99,7 +99,9 @@ impl App {
         });
         let plain = !wants && !arrows;
         if mouse.gesture() == Gesture::Press(0) {
-            let opens = mouse.ctrl() || (!wants && had_keys);
+            // Where a hyperlink leads is not seen: that takes more than a click.
+            let seen = !self.is_hyperlink(pane, rect, mouse);
+            let opens = mouse.ctrl() || (!wants && had_keys && seen);
             if mouse.selects() || (opens && self.address_under(pane, rect, mouse).is_some()) {
                 self.withheld = Some(mouse);
                 return;
@@ -112,6 +114,12 @@ impl App {
             return;
         }
         self.tell(pane, rect, mouse);
+    }
+
+    fn is_hyperlink(&self, pane: PaneId, rect: Rect, mouse: Mouse) -> bool {
+        let cell = || Some((mouse.x.checked_sub(rect.x)?, mouse.y.checked_sub(rect.y)?));
+        let link = |(x, y)| self.panes.get(&pane)?.shown().screen.link_at(x, y);
+        cell().and_then(link).is_some()
     }
 
     /// The address in the cell under the mouse.

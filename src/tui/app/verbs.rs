@@ -138,6 +138,7 @@ impl App {
 
     pub(super) fn close_popup(&mut self) {
         if let Some(popup) = self.popup.take() {
+            self.reads.forget(popup.pane);
             self.panes.remove(&popup.pane);
         }
     }

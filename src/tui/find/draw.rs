@@ -30,13 +30,13 @@ impl Find {
             cursor = Some(overlay::typed(buffer, inner, "/ ", &self.line, theme));
             let results = lock(&self.results);
             let rows = usize::from(inner.height.saturating_sub(2));
-            let first = (self.chosen + 1).saturating_sub(rows);
+            let first = (results.chosen + 1).saturating_sub(rows);
             let now = now_ms();
             let shown = results.hits.iter().enumerate().skip(first).take(rows);
             for ((n, hit), y) in shown.zip(inner.y + 1..) {
                 let line = Area::new(inner.x, y, inner.width, 1);
                 buffer.set_line(line.x, y, &entry(hit, now, theme), line.width);
-                if n == self.chosen {
+                if n == results.chosen {
                     buffer.set_style(line, theme.chosen());
                 }
             }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
-use super::{Hit, Results, lock};
+use super::{Hit, LAST, Results, lock};
 use crate::client::grep::{self, sessions, with_agents, with_history};
 use crate::client::reach::Hosts;
 use crate::client::{Known, Registry};
@@ -15,6 +15,8 @@ use crate::ssh::{Flow, Nobody};
 
 /// Found and not looked at yet.
 const QUEUE: usize = 64;
+/// More of a line is on no screen, in bytes.
+const WIDEST: usize = 4096;
 
 /// Where is searched, and the ways there, kept from one search to the next.
 #[derive(Clone)]
@@ -90,7 +92,14 @@ async fn session(
             grep::search(&work.registry, &known, agent, &hosts, wanted, &send).await
         };
         let taking = async {
-            while let Some(found) = found.recv().await {
+            let mut most = LAST;
+            while let Some(mut found) = found.recv().await {
+                // A host that tells more than it was asked for is not listened to.
+                if most == 0 {
+                    break;
+                }
+                most -= 1;
+                found.cut(WIDEST);
                 lock(results).add(Hit {
                     session: known.id.clone(),
                     agent,

@@ -14,8 +14,8 @@ use crate::model::Search;
 const STEP: Duration = Duration::from_secs(5);
 /// And with Shift, and PageUp and PageDown.
 const LEAP: Duration = Duration::from_secs(60);
-const SLOWEST: f64 = 1.0 / 16.0;
-const FASTEST: f64 = 1024.0;
+pub(super) const SLOWEST: f64 = 1.0 / 16.0;
+pub(super) const FASTEST: f64 = 1024.0;
 
 /// A pattern while it is typed.
 pub struct Typing {
@@ -193,6 +193,7 @@ impl Player {
             seen: count(&reel, &pattern),
             pattern,
             reel,
+            waits: false,
         });
         Ok(())
     }

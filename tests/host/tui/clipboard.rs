@@ -1,11 +1,9 @@
 //! A program that asks for the clipboard: the person is asked, in a pane of this machine and in an agent's.
 
-use std::time::Duration;
-
 use super::{WIDE, leave, mux, press};
 use crate::agents::sh;
 use crate::common::env::TestEnv;
-use crate::common::terminal::{Terminal, USUAL};
+use crate::common::terminal::USUAL;
 
 /// Asks once for each line it reads, and shows what it is told.
 const ASKS: &str = "stty -echo -icanon min 0 time 30; printf 'RE''ADY\\n'; while :; do \
@@ -18,11 +16,6 @@ fn env() -> TestEnv {
     env
 }
 
-/// Keys count as an answer once nothing was typed for a second.
-fn calm(t: &mut Terminal) {
-    t.settle(Duration::from_millis(1300));
-}
-
 #[test]
 fn the_person_says_whether_a_program_reads_the_clipboard() {
     let env = env();
@@ -31,22 +24,20 @@ fn the_person_says_whether_a_program_reads_the_clipboard() {
     t.wait_text("READY");
     let from = t.raw().len();
     t.send("q");
-    t.wait_text("sh wants to read your clipboard. [y]es [n]o [a]lways for this pane");
-    // A key that is typed on at this moment is the program's, and says nothing.
+    t.wait_text("sh wants to read your clipboard: C-b y yes, C-b n no, C-b a always for this pane");
+    // A key that is typed is the program's, and says nothing.
     t.send("y");
     t.wait_for("the key in the program", |t| {
         t.text().iter().any(|l| l == "y")
     });
     assert!(t.shows("wants to read"));
-    calm(&mut t);
-    t.send("y");
+    press(&mut t, "y");
     t.wait_text("^[]52;c;T1VUU0lERQ==^[\\");
     assert!(crate::common::terminal::find(&t.raw()[from..], b"\x1b]52;c;?").is_some());
     // Always: it is not asked about again.
     t.send("q");
     t.wait_text("wants to read");
-    calm(&mut t);
-    t.send("a");
+    press(&mut t, "a");
     t.wait_for("a second answer", |t| {
         t.text().iter().filter(|l| l.contains("T1VUU0lERQ")).count() == 2
     });
@@ -60,15 +51,14 @@ fn the_person_says_whether_a_program_reads_the_clipboard() {
 }
 
 #[test]
-fn a_no_and_any_other_key_tell_nothing() {
+fn a_no_tells_nothing() {
     let env = env();
     let mut t = mux(&env, &["--", "sh", "-c", ASKS], USUAL);
     t.wait_text("READY");
     let from = t.raw().len();
     t.send("q");
     t.wait_text("wants to read");
-    calm(&mut t);
-    t.send("n");
+    press(&mut t, "n");
     t.wait_for("no question", |t| !t.shows("wants to read"));
     // It is not asked about again for a while, and the program goes on.
     t.send("q");
@@ -91,7 +81,8 @@ fn an_agents_program_asks_as_well_and_has_what_was_copied_here() {
     let one = env.dispatch(&["--command", &sh(ASKS)]);
     let mut t = mux(&env, &[&one], WIDE);
     t.wait_text("READY");
-    // The terminal does not tell; what was copied here is known.
+    // The terminal has nothing to tell; what was copied here is known.
+    t.poses(&[("52", "\x1b]52;c;\x1b\\")]);
     press(&mut t, "/");
     t.send("READY\r");
     t.send("vllll");
@@ -99,8 +90,7 @@ fn an_agents_program_asks_as_well_and_has_what_was_copied_here() {
     t.wait_text("copied 1 line");
     t.send("q");
     t.wait_text("/1 wants to read your clipboard");
-    calm(&mut t);
-    t.send("y");
+    press(&mut t, "y");
     t.wait_text("^[]52;c;UkVBRFk=^[\\");
     leave(t);
 }
