@@ -4,8 +4,11 @@ use super::{Hands, sent};
 use crate::common::terminal::Terminal;
 use crate::tui::leave;
 
+/// A line and a column.
+type At = (usize, usize);
+
 /// Keys of looking back that move: the key, where it begins, where it leads. Lines count from 1, and columns.
-const MOVES: &[(&str, (usize, usize), (usize, usize))] = &[
+const MOVES: &[(&str, At, At)] = &[
     ("j", (100, 1), (101, 1)),
     ("k", (100, 1), (99, 1)),
     ("Down", (100, 1), (101, 1)),
