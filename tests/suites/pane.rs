@@ -124,7 +124,7 @@ impl Pane {
                 );
                 std::fs::write(&config, ZELLIJ).expect("zellij's configuration");
                 std::fs::write(&layout, of).expect("zellij's layout");
-                let mut c = env.command("zellij");
+                let mut c = env.command(find_program("zellij").expect("zellij"));
                 c.arg("--config").arg(config);
                 c.arg("--session").arg(format!("s{number}"));
                 c.arg("--new-session-with-layout").arg(layout);
