@@ -25,8 +25,8 @@ pub fn measure(write: bool) {
             continue;
         }
         let env = TestEnv::new();
-        let recordings = recordings::run(&env, peer, wanted);
-        let scripts = scripts::run(&env, peer, wanted);
+        let recordings = recordings::run(&env, peer, None, wanted);
+        let scripts = scripts::run(&env, peer, None, wanted);
         told(peer, "recordings", &recordings);
         told(peer, "scripts", &scripts);
         let suites = Some((recordings, scripts));

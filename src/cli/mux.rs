@@ -153,10 +153,15 @@ async fn open(ctx: &Ctx, registry: Registry, first: First) -> Result<ExitCode> {
         return Err(Error::user("this needs a terminal that can be drawn on")
             .hint("`remote status` and `remote attach` do without"));
     }
-    // Those of another device, where one comes back to them.
+    // Those of another device, where one comes back to them; nobody waits for it.
     let elsewhere = match first {
-        First::LastTime => layouts::newest(&registry, Arc::new(Nobody)).await,
-        First::List | First::Panes(_) => None,
+        First::Panes(_) => None,
+        First::LastTime | First::List => {
+            let registry = registry.clone();
+            Some(tokio::spawn(async move {
+                layouts::newest(&registry, Arc::new(Nobody)).await
+            }))
+        }
     };
     let console = LocalConsole::enter().context("the terminal cannot be put into raw mode")?;
     let (size, pixels) = terminal::size().unwrap_or((crate::model::DEFAULT_SIZE, None));

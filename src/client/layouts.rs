@@ -16,7 +16,7 @@ use crate::ssh::Ask;
 /// The minor version of the protocol that brought it.
 const SINCE: u16 = 3;
 /// A host that has not answered by then is not waited for.
-const PATIENCE: Duration = Duration::from_secs(3);
+pub const PATIENCE: Duration = Duration::from_secs(3);
 
 /// A layout, opaque here, and when it was left.
 #[derive(Debug, Clone, PartialEq, Eq)]

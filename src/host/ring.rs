@@ -14,6 +14,9 @@ pub enum Audience {
     All,
     /// Queries that the host does not know: only the client whose size the terminal has may answer.
     Owner,
+    /// What a person copied is asked for: only the client whose size the terminal has, if it asks them first, and
+    /// never twice.
+    Asker,
     /// Bells, notifications, clipboard: never to be had twice by a client that comes back.
     Once,
 }
@@ -31,6 +34,8 @@ pub struct Chunk {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Wanted {
     pub owner: bool,
+    /// Its person is asked before their clipboard is told.
+    pub asks: bool,
     /// Once-only chunks that begin before this byte were sent already.
     pub once_from: u64,
 }
@@ -109,6 +114,9 @@ impl Ring {
                 Audience::All => false,
                 Audience::Owner => !wanted.owner,
                 // What was begun is finished.
+                Audience::Asker => {
+                    offset == 0 && !(wanted.owner && wanted.asks && chunk.from >= wanted.once_from)
+                }
                 Audience::Once => offset == 0 && chunk.from < wanted.once_from,
             };
             if leave_out {
@@ -206,16 +214,27 @@ mod tests {
         push(&mut ring, "?", Audience::Owner);
         push(&mut ring, "\x07", Audience::Once);
         push(&mut ring, "b", Audience::All);
+        push(&mut ring, "c", Audience::Asker);
         let owner = Wanted {
             owner: true,
             ..Wanted::default()
         };
-        assert_eq!(text(&ring, 0, 9, owner), (4, "a?\x07b".into()));
+        assert_eq!(text(&ring, 0, 9, owner), (5, "a?\x07b".into()));
+        // One whose person is not asked, and one that is not the owner, are not asked for it either.
+        for owner in [true, false] {
+            let asks = Wanted {
+                owner,
+                asks: true,
+                ..Wanted::default()
+            };
+            let told = if owner { "a?\x07bc" } else { "a\x07b" };
+            assert_eq!(text(&ring, 0, 9, asks), (5, told.into()));
+        }
         let again = Wanted {
             once_from: 3,
             ..Wanted::default()
         };
-        assert_eq!(text(&ring, 0, 9, again), (4, "ab".into()));
+        assert_eq!(text(&ring, 0, 9, again), (5, "ab".into()));
     }
 
     #[test]

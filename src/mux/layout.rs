@@ -163,6 +163,13 @@ impl Tree {
         panes.contains(&self.focus) && self.root.is_sound(None)
     }
 
+    fn raise(&mut self, by: PaneId) {
+        let raised = |pane: PaneId| pane.saturating_add(by);
+        self.root.rename(&raised);
+        self.focus = raised(self.focus);
+        self.last = self.last.map(raised);
+    }
+
     /// All panes, in the order of their places.
     pub fn panes(&self) -> Vec<PaneId> {
         let mut all = Vec::new();

@@ -159,33 +159,50 @@ struct App {
 }
 
 impl App {
-    fn begin(&mut self, first: First, elsewhere: Option<&Layout>) {
-        let saved = match first {
-            First::Panes(_) => Saved::default(),
-            _ => Saved::load(&self.paths).or_newer(elsewhere, &self.registry, &self.shell),
-        };
-        self.next = saved
-            .panes
-            .keys()
-            .max()
-            .map_or(1, |max| max.saturating_add(1));
-        for (id, source) in saved.panes {
-            let pane = Pane::open(id, source, self.size, &self.wires);
-            self.panes.insert(id, pane);
-        }
-        self.tabs = saved.tabs;
-        if let First::Panes(sources) = &first {
-            for source in sources {
-                let id = self.start(source.clone(), self.size);
-                match self.tabs.shown_mut() {
-                    Some(tab) => tab.tree.add(id, Preset::Tiled),
-                    None => self.tabs.open(id),
+    fn begin(&mut self, first: First) {
+        match &first {
+            First::Panes(sources) => {
+                for source in sources {
+                    let id = self.start(source.clone(), self.size);
+                    match self.tabs.shown_mut() {
+                        Some(tab) => tab.tree.add(id, Preset::Tiled),
+                        None => self.tabs.open(id),
+                    }
                 }
             }
+            First::List | First::LastTime => self.lay_out(Saved::load(&self.paths)),
         }
         if first != First::List && !self.tabs.is_empty() {
             self.view = View::Tabs;
         }
+    }
+
+    /// Takes the panes that another device left, where that was later than what was kept here.
+    fn adopt(&mut self, layout: &Layout, first: &First) {
+        let own = Saved::load(&self.paths);
+        let newer = own
+            .clone()
+            .or_newer(Some(layout), &self.registry, &self.shell);
+        if newer == own {
+            return;
+        }
+        self.close(&self.tabs.panes());
+        self.lay_out(newer);
+        if *first == First::LastTime && !self.tabs.is_empty() {
+            self.drop_preview();
+            self.view = View::Tabs;
+        }
+    }
+
+    /// Opens what was kept, with numbers that no pane has yet.
+    fn lay_out(&mut self, saved: Saved) {
+        let saved = saved.raised(self.next);
+        for (id, source) in saved.panes {
+            self.next = self.next.max(id.saturating_add(1));
+            let pane = Pane::open(id, source, self.size, &self.wires);
+            self.panes.insert(id, pane);
+        }
+        self.tabs = saved.tabs;
     }
 
     /// Starts a program or an attachment, not in any tab yet.

@@ -78,9 +78,14 @@ impl Home {
     }
 
     /// A session's newest report, and what it has cost.
-    pub fn see(&mut self, report: Report, spent: Option<Money>) {
+    pub fn see(&mut self, mut report: Report, spent: Option<Money>) {
         self.heard = true;
         let session = report.session.clone();
+        // What was heard before stays, and what is chosen of it.
+        if report.status.is_none() {
+            let before = self.reports.remove(&session);
+            report.status = before.and_then(|before| before.status);
+        }
         match spent {
             Some(spent) => self.spent.insert(session.clone(), spent),
             None => self.spent.remove(&session),

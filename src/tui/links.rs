@@ -59,8 +59,9 @@ pub async fn run(commands: Vec<Command>) -> bool {
             continue;
         };
         match tokio::time::timeout(SHOWS, child.wait()).await {
-            Ok(ended) if !ended.is_ok_and(|status| status.success()) => {}
-            _ => return true,
+            Ok(Ok(status)) if status.success() => return true,
+            Ok(_) => {}
+            Err(_) => return true,
         }
     }
     false

@@ -25,6 +25,7 @@ use std::path::PathBuf;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 pub use linear::{Linear, run as speak};
 pub use pane::Source;
@@ -53,7 +54,7 @@ pub struct Start {
     pub first: First,
     pub registry: Registry,
     /// What another device left with the hosts.
-    pub elsewhere: Option<Layout>,
+    pub elsewhere: Option<JoinHandle<Option<Layout>>>,
     pub paths: Paths,
     pub bindings: Bindings,
     pub theme: Theme,

@@ -129,78 +129,78 @@ pub async fn run(play: Play) -> Result<(Ending, bool)> {
     let mut partial: Option<Instant> = None;
     let (mut wanted, mut last) = (true, Instant::now().checked_sub(FRAME));
     let played = async {
-    while player.ending.is_none() {
-        let now = Instant::now();
-        if partial.is_some_and(|at| at <= now) {
-            partial = None;
-            player.input(&mut typed, true)?;
-            wanted = true;
-        }
-        wanted |= player.time(now)?;
-        wanted |= player.hunts()?;
-        let due = last.is_none_or(|last| now >= last + FRAME);
-        if wanted && due && pending.is_empty() {
-            wanted = false;
-            last = Some(now);
-            pending.extend_from_slice(&painted.frame(player.compose()));
-        }
-        let frame = last.filter(|_| wanted).map(|last| last + FRAME);
-        let wake = [partial, frame, player.wake(now)?]
-            .into_iter()
-            .flatten()
-            .min();
-        read.reserve(4096);
-        tokio::select! {
-            biased;
-            Some(event) = outside.recv() => match event {
-                Outside::Resize(size, _) => {
-                    player.size = size;
-                    wanted = true;
-                }
-                Outside::Suspend => {
-                    pending.clear();
-                    leave(&mut output).await;
-                    console.suspend();
-                    pending.extend_from_slice(ENTER);
-                    painted.forget();
-                    wanted = true;
-                }
-                Outside::Continued => console.resume(),
-                Outside::Signal(signal) => player.ending = Some(Ending::Signal(signal)),
-                Outside::Told(_) => {}
-            },
-            got = input.read_buf(&mut read) => match got {
-                Ok(n) if n > 0 => {
-                    typed.extend_from_slice(&read.split());
-                    player.input(&mut typed, false)?;
-                    partial = (!typed.is_empty()).then(|| Instant::now() + SEQUENCE);
-                    wanted = true;
-                }
-                _ => player.ending = Some(Ending::Hangup),
-            },
-            wrote = output.write(&pending), if !pending.is_empty() => match wrote {
-                Ok(n) if n > 0 => drop(pending.split_to(n.min(pending.len()))),
-                _ => player.ending = Some(Ending::Hangup),
-            },
-            record = history.next(), if player.loading => {
-                match record {
-                    Ok(Some(record)) => player.film.record(&record)?,
-                    Ok(None) => player.loaded()?,
-                    Err(e) => {
-                        player.loaded()?;
-                        player.word = Some(e.to_string());
-                    }
-                }
+        while player.ending.is_none() {
+            let now = Instant::now();
+            if partial.is_some_and(|at| at <= now) {
+                partial = None;
+                player.input(&mut typed, true)?;
                 wanted = true;
             }
-            () = sleep(wake) => {
-                if player.loading {
-                    // What has come of it can be played.
-                    player.film.flush()?;
+            wanted |= player.time(now)?;
+            wanted |= player.hunts()?;
+            let due = last.is_none_or(|last| now >= last + FRAME);
+            if wanted && due && pending.is_empty() {
+                wanted = false;
+                last = Some(now);
+                pending.extend_from_slice(&painted.frame(player.compose()));
+            }
+            let frame = last.filter(|_| wanted).map(|last| last + FRAME);
+            let wake = [partial, frame, player.wake(now)?]
+                .into_iter()
+                .flatten()
+                .min();
+            read.reserve(4096);
+            tokio::select! {
+                biased;
+                Some(event) = outside.recv() => match event {
+                    Outside::Resize(size, _) => {
+                        player.size = size;
+                        wanted = true;
+                    }
+                    Outside::Suspend => {
+                        pending.clear();
+                        leave(&mut output).await;
+                        console.suspend();
+                        pending.extend_from_slice(ENTER);
+                        painted.forget();
+                        wanted = true;
+                    }
+                    Outside::Continued => console.resume(),
+                    Outside::Signal(signal) => player.ending = Some(Ending::Signal(signal)),
+                    Outside::Told(_) => {}
+                },
+                got = input.read_buf(&mut read) => match got {
+                    Ok(n) if n > 0 => {
+                        typed.extend_from_slice(&read.split());
+                        player.input(&mut typed, false)?;
+                        partial = (!typed.is_empty()).then(|| Instant::now() + SEQUENCE);
+                        wanted = true;
+                    }
+                    _ => player.ending = Some(Ending::Hangup),
+                },
+                wrote = output.write(&pending), if !pending.is_empty() => match wrote {
+                    Ok(n) if n > 0 => drop(pending.split_to(n.min(pending.len()))),
+                    _ => player.ending = Some(Ending::Hangup),
+                },
+                record = history.next(), if player.loading => {
+                    match record {
+                        Ok(Some(record)) => player.film.record(&record)?,
+                        Ok(None) => player.loaded()?,
+                        Err(e) => {
+                            player.loaded()?;
+                            player.word = Some(e.to_string());
+                        }
+                    }
+                    wanted = true;
+                }
+                () = sleep(wake) => {
+                    if player.loading {
+                        // What has come of it can be played.
+                        player.film.flush()?;
+                    }
                 }
             }
         }
-    }
         Ok::<(), Error>(())
     }
     .await;

@@ -13,9 +13,18 @@ use super::pane::Source;
 use crate::client::Registry;
 use crate::client::layouts::Layout;
 use crate::config::Paths;
-use crate::model::{Millis, SessionId};
+use crate::model::{Millis, SessionId, now_ms};
 use crate::mux::layout::{PaneId, Tabs};
 use crate::provision::{Survives, write_whole};
+
+/// What a host may tell, in bytes: as much as it may be told.
+const MOST_TOLD: usize = 64 * 1024;
+/// More panes than a person has; each is a program.
+const MOST_PANES: usize = 100;
+/// Far from where numbers end.
+const LAST_PANE: PaneId = 1_000_000;
+/// How far clocks of devices may be apart, in milliseconds: one day.
+const AHEAD: Millis = 86_400_000;
 
 /// Tabs, and what runs in their panes.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -51,8 +60,15 @@ impl Saved {
     /// What a host tells: of agents only those of sessions that are known here, and of programs none. Where another
     /// device had one there is a shell.
     fn told(layout: &Layout, known: impl Fn(&SessionId) -> bool, shell: &str) -> Option<Self> {
+        if layout.text.len() > MOST_TOLD || layout.at > now_ms().saturating_add(AHEAD) {
+            return None;
+        }
         let mut saved: Self = serde_json::from_str(&layout.text).ok()?;
+        if saved.panes.len() > MOST_PANES || saved.panes.keys().any(|id| *id > LAST_PANE) {
+            return None;
+        }
         saved.at = layout.at;
+        let closed = saved.tabs.is_empty();
         saved.panes.retain(|_, source| match source {
             Source::Agent { session, .. } => known(session),
             Source::Local { argv, cwd } => {
@@ -60,7 +76,17 @@ impl Saved {
                 true
             }
         });
-        Some(saved.checked()).filter(|saved| !saved.tabs.is_empty())
+        // One of which nothing is known here says nothing of what to show here.
+        Some(saved.checked()).filter(|saved| closed || !saved.tabs.is_empty())
+    }
+
+    /// With numbers of panes that are higher by so many.
+    pub fn raised(mut self, by: PaneId) -> Self {
+        self.tabs.raise(by);
+        let panes = std::mem::take(&mut self.panes);
+        let raised = |(id, source): (PaneId, Source)| (id.saturating_add(by), source);
+        self.panes = panes.into_iter().map(raised).collect();
+        self
     }
 
     /// For hosts: which agents are where. Nobody's business is what runs here.
@@ -75,11 +101,10 @@ impl Saved {
         Some(Layout { at: self.at, text })
     }
 
-    /// Keeps it. What cannot be written is not there next time, and that is all.
+    /// Keeps it, with no panes too: that is newer than what hosts have. What cannot be written is not there next
+    /// time, and that is all.
     pub fn store(&self, paths: &Paths) {
-        if self.tabs.is_empty() {
-            let _ = std::fs::remove_file(file(paths));
-        } else if let Ok(text) = serde_json::to_vec_pretty(self) {
+        if let Ok(text) = serde_json::to_vec_pretty(self) {
             let _ = std::fs::create_dir_all(&paths.state);
             let _ = write_whole(&file(paths), &text, Survives::Crash);
         }

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use crate::client::Registry;
 use crate::client::attach::{BoxFuture, Dial, DialError, HostDial};
 use crate::client::control::{ByteStream, Control};
-use crate::client::layouts::{self, Layout};
+use crate::client::layouts::{self, Layout, PATIENCE};
 use crate::error::{Error, Result};
 use crate::model::SessionId;
 use crate::ssh::Nobody;
@@ -83,7 +83,8 @@ impl Ways {
             });
         }
         drop(open);
-        told.join_all().await;
+        // Those that have not answered by then are let go.
+        let _ = tokio::time::timeout(PATIENCE, told.join_all()).await;
     }
 }
 

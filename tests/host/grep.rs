@@ -1,7 +1,6 @@
 //! `remote grep`: lines of all agents' histories, live and over, here and behind SSH.
 
 use std::os::unix::net::UnixListener;
-use std::time::{Duration, Instant};
 
 use remote_compute::model::{HistoryKind, LogRecord, SessionStatus};
 use remote_compute::proto::{
@@ -179,14 +178,8 @@ fn on_a_terminal_there_are_headings_and_ctrl_c_ends_it() {
     client.use_sshd(&sshd, port);
     let mut t = client.terminal(&["grep", "far"], USUAL);
     let (_held, _) = silent.accept().expect("the connection");
-    let began = Instant::now();
     t.send("\x03");
     assert_eq!(t.wait_exit(), 130);
-    assert!(
-        began.elapsed() < Duration::from_secs(5),
-        "{:?}",
-        began.elapsed()
-    );
     client.use_sshd(&sshd, sshd.port);
     client.ok(&["terminate", "--all", "--yes"]);
 }

@@ -2,7 +2,9 @@
 //! beside other multiplexers'; `make bench-terminal` makes them.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
+use crate::common::SOON;
 use crate::common::env::TestEnv;
 use crate::suites::pane::Peer;
 use crate::suites::{Outcome, recordings, scripts};
@@ -88,6 +90,22 @@ fn failed(outcomes: &[Outcome]) -> BTreeSet<(String, usize)> {
         .collect()
 }
 
+/// What fails against expectation is run alone and waited for: this machine may be busy.
+fn once_more(
+    outcomes: &mut [Outcome],
+    expected: &BTreeSet<(String, usize)>,
+    run: impl Fn(&str) -> Vec<Outcome>,
+) {
+    let new = failed(outcomes)
+        .into_iter()
+        .filter(|f| !expected.contains(f));
+    let names: BTreeSet<String> = new.map(|(name, _)| name).collect();
+    for outcome in outcomes.iter_mut().filter(|o| names.contains(&o.name)) {
+        let again = run(&outcome.name).pop();
+        *outcome = again.expect("an outcome");
+    }
+}
+
 fn same(outcomes: &[Outcome], expected: BTreeSet<(String, usize)>) {
     let failed = failed(outcomes);
     let new: Vec<_> = failed.difference(&expected).collect();
@@ -108,26 +126,30 @@ fn same(outcomes: &[Outcome], expected: BTreeSet<(String, usize)>) {
 #[test]
 fn recordings_of_alacritty_are_drawn_as_it_draws_them() {
     let env = TestEnv::new();
-    let outcomes = recordings::run(&env, Peer::Remote, |_| true);
+    let mut outcomes = recordings::run(&env, Peer::Remote, None, |_| true);
     assert!(outcomes.len() >= 45, "{} recordings", outcomes.len());
-    same(
-        &outcomes,
-        RECORDINGS
-            .iter()
-            .map(|(name, _)| ((*name).to_owned(), 0))
-            .collect(),
-    );
+    let fail = RECORDINGS.iter().map(|(name, _)| ((*name).to_owned(), 0));
+    let expected = fail.collect();
+    once_more(&mut outcomes, &expected, |name| {
+        recordings::run(&TestEnv::new(), Peer::Remote, Some(SOON), |n| n == name)
+    });
+    same(&outcomes, expected);
 }
 
 #[test]
 fn scripts_of_libvterm_see_what_they_want() {
     let env = TestEnv::new();
-    let outcomes = scripts::run(&env, Peer::Remote, |_| true);
+    let mut outcomes = scripts::run(&env, Peer::Remote, None, |_| true);
     assert!(outcomes.len() >= 43, "{} scripts", outcomes.len());
-    let passed: usize = outcomes.iter().map(|o| o.passed).sum();
-    assert!(passed >= 727, "{passed} checks passed");
     let lines = SCRIPTS
         .iter()
         .flat_map(|(name, lines, _)| lines.iter().map(|l| ((*name).to_owned(), *l)));
-    same(&outcomes, lines.collect());
+    let expected = lines.collect();
+    once_more(&mut outcomes, &expected, |name| {
+        let patience = Duration::from_secs(5);
+        scripts::run(&TestEnv::new(), Peer::Remote, Some(patience), |n| n == name)
+    });
+    same(&outcomes, expected);
+    let passed: usize = outcomes.iter().map(|o| o.passed).sum();
+    assert!(passed >= 727, "{passed} checks passed");
 }

@@ -234,6 +234,11 @@ impl Pane {
     }
 
     /// Writes into the pane.
+    /// Looks again for so long at what is not right yet, on a machine that has much else to do.
+    pub fn patient(&mut self, again: Option<Duration>) {
+        self.again = again.unwrap_or(self.again);
+    }
+
     pub fn write(&mut self, bytes: &[u8]) {
         self.asked += bytes.windows(4).filter(|w| w == b"\x1b[5n").count();
         let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();

@@ -1,6 +1,7 @@
 //! alacritty's recordings: what programs wrote, and the cells that are right then.
 
 use std::path::Path;
+use std::time::Duration;
 
 use remote_compute::model::Size;
 use serde_json::Value;
@@ -11,11 +12,16 @@ use super::{Outcome, folder, name, sorted};
 use crate::common::env::TestEnv;
 
 /// All of them, or those that `wanted` names.
-pub fn run(env: &TestEnv, peer: Peer, wanted: impl Fn(&str) -> bool) -> Vec<Outcome> {
+pub fn run(
+    env: &TestEnv,
+    peer: Peer,
+    again: Option<Duration>,
+    wanted: impl Fn(&str) -> bool,
+) -> Vec<Outcome> {
     let all = sorted(&folder("alacritty_terminal", "tests/ref"), "");
     let some = all.iter().filter(|dir| wanted(&name(dir)));
     some.enumerate()
-        .map(|(n, dir)| one(env, peer, dir, n))
+        .map(|(n, dir)| one(env, peer, again, dir, n))
         .collect()
 }
 
@@ -31,7 +37,7 @@ fn number(value: &Value) -> u16 {
         .unwrap_or(0)
 }
 
-fn one(env: &TestEnv, peer: Peer, dir: &Path, n: usize) -> Outcome {
+fn one(env: &TestEnv, peer: Peer, again: Option<Duration>, dir: &Path, n: usize) -> Outcome {
     let size = json(&dir.join("size.json"));
     let size = Size {
         cols: number(&size["columns"]),
@@ -39,6 +45,7 @@ fn one(env: &TestEnv, peer: Peer, dir: &Path, n: usize) -> Outcome {
     };
     let right = grid(&json(&dir.join("grid.json")), size);
     let mut pane = Pane::open(env, peer, size, n);
+    pane.patient(again);
     pane.write(&std::fs::read(dir.join("alacritty.recording")).expect("the recording"));
     pane.sync();
     let wrong = pane.wrong(|pane| differs(pane, &right));

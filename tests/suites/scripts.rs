@@ -1,5 +1,7 @@
 //! libvterm's scripts in a pane.
 
+use std::time::Duration;
+
 use remote_compute::model::Size;
 
 use super::outer::{Seen, Tone};
@@ -13,7 +15,12 @@ const SIZE: Size = Size { cols: 80, rows: 25 };
 const MOST: usize = 6;
 
 /// All of them, or those that `wanted` names. Scripts of which nothing can be seen are told with what they skip.
-pub fn run(env: &TestEnv, peer: Peer, wanted: impl Fn(&str) -> bool) -> Vec<Outcome> {
+pub fn run(
+    env: &TestEnv,
+    peer: Peer,
+    again: Option<Duration>,
+    wanted: impl Fn(&str) -> bool,
+) -> Vec<Outcome> {
     let all = sorted(&folder("shpool-vterm", "tests/data/libvterm"), ".test");
     let mut outcomes = Vec::new();
     for (n, path) in all
@@ -29,6 +36,7 @@ pub fn run(env: &TestEnv, peer: Peer, wanted: impl Fn(&str) -> bool) -> Vec<Outc
         };
         if steps.iter().any(|s| matches!(s, Step::Check(..))) {
             let mut pane = Pane::open(env, peer, SIZE, 100 + n);
+            pane.patient(again);
             play(&mut pane, &steps, &mut outcome);
         }
         outcomes.push(outcome);

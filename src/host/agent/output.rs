@@ -285,7 +285,7 @@ impl Output {
         // What the host answers or passes on itself is cut out of what clients get.
         let (audience, cut) = match &piece.what {
             What::Query(Query::ClipboardRead) if terminal.asks_for_clipboard => {
-                (Audience::Owner, false)
+                (Audience::Asker, false)
             }
             What::Query(query) => {
                 answers.extend_from_slice(&answer(query, &self.screen, terminal));

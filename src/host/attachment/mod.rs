@@ -211,6 +211,7 @@ impl Attachment {
     pub fn wanted(&self, owner: bool) -> Wanted {
         Wanted {
             owner,
+            asks: self.terminal.asks_for_clipboard,
             once_from: self.sent_high,
         }
     }

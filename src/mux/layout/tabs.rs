@@ -39,6 +39,11 @@ impl Tabs {
             && self.last.is_none_or(|last| last < self.all.len())
     }
 
+    /// Gives all panes numbers that are higher by so many, so that they are nobody else's.
+    pub fn raise(&mut self, by: PaneId) {
+        self.all.iter_mut().for_each(|tab| tab.tree.raise(by));
+    }
+
     pub fn is_empty(&self) -> bool {
         self.all.is_empty()
     }

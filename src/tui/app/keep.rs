@@ -22,6 +22,16 @@ impl Kept {
         Self { last, seen: None }
     }
 
+    /// As it has just become, by itself.
+    pub(super) fn is(&mut self, app: &App) {
+        (self.last, self.seen) = (app.saved(), None);
+    }
+
+    /// Whether nothing was changed by hand since.
+    pub(super) fn is_untouched(&self, app: &App) -> bool {
+        same(&app.saved(), &self.last)
+    }
+
     /// Called each second: what is as it was a second ago, and new, is kept.
     pub(super) fn look(&mut self, app: &App) {
         let now = app.saved();
@@ -48,7 +58,9 @@ impl Kept {
     fn keep(&mut self, app: &App, now: Saved) -> impl Future<Output = ()> + Send + use<> {
         now.store(&app.paths);
         let layout = now.for_hosts();
-        let agents = now.panes.values().filter_map(|source| source.of_agent());
+        // Those that had one and are in it no more are told so.
+        let panes = now.panes.values().chain(self.last.panes.values());
+        let agents = panes.filter_map(|source| source.of_agent());
         let sessions: BTreeSet<SessionId> = agents.map(|(session, _)| session.clone()).collect();
         (self.last, self.seen) = (now, None);
         let ways = app.wires.ways.clone();

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::JoinHandle;
 
 use super::super::pane::{Said, Wires};
 use super::super::ways::Ways;
@@ -43,7 +44,7 @@ pub async fn run(start: Start) -> Result<Ending> {
     let Start {
         first,
         registry,
-        elsewhere,
+        mut elsewhere,
         paths,
         bindings,
         theme,
@@ -118,8 +119,12 @@ pub async fn run(start: Start) -> Result<Ending> {
         ending: None,
     };
     app.home.daily = daily;
-    app.begin(first, elsewhere.as_ref());
-    let mut kept = Kept::new(app.saved());
+    app.begin(first.clone());
+    // What was asked for is kept as it is; what came back is there already.
+    let mut kept = Kept::new(match first {
+        First::Panes(_) => Saved::default(),
+        First::List | First::LastTime => app.saved(),
+    });
     let (send, mut reports) = mpsc::channel::<Report>(64);
     let mut watched = BTreeSet::new();
     let mut tick = tokio::time::interval(TICK);
@@ -142,6 +147,7 @@ pub async fn run(start: Start) -> Result<Ending> {
     let mut partial: Option<Instant> = None;
     let mut suspended = false;
     let (mut wanted, mut last) = (true, Instant::now().checked_sub(FRAME));
+    let mut hurry = false;
     while app.ending.is_none() {
         let now = Instant::now();
         if partial.is_some_and(|at| at <= now) {
@@ -153,7 +159,7 @@ pub async fn run(start: Start) -> Result<Ending> {
             known.send_replace(Some(Terminal::default()));
         }
         wanted |= app.time(now, last);
-        let due = last.is_none_or(|last| now >= last + FRAME);
+        let due = hurry || last.is_none_or(|last| now >= last + FRAME);
         if wanted && due && pending.is_empty() && !suspended {
             wanted = false;
             let canvas = app.compose(painted.shown(app.size));
@@ -161,12 +167,13 @@ pub async fn run(start: Start) -> Result<Ending> {
             if !bytes.is_empty() {
                 // A key that changes nothing by itself delays no echo.
                 last = Some(now);
+                hurry = false;
             }
             pending.extend_from_slice(&bytes);
             pending.extend_from_slice(&std::mem::take(&mut app.up));
         }
         let frame = last
-            .filter(|_| wanted && !suspended)
+            .filter(|_| wanted && !suspended && !hurry)
             .map(|last| last + FRAME);
         let facts_due = known.borrow().is_none().then_some(began + FACTS);
         let wake = [partial, frame, facts_due, app.wake()]
@@ -224,6 +231,8 @@ pub async fn run(start: Start) -> Result<Ending> {
                         None => typed.extend_from_slice(&bytes),
                     }
                     app.input(&mut typed, false);
+                    // What comes of it waits for no frame.
+                    hurry = true;
                     // A clipboard is long, and its rest must never be taken for keys.
                     let rest = match typed.starts_with(clipboard::TOLD) {
                         true => LONG_SEQUENCE,
@@ -248,6 +257,13 @@ pub async fn run(start: Start) -> Result<Ending> {
                 Ok(n) if n > 0 => drop(pending.split_to(n.min(pending.len()))),
                 _ => app.ending = Some(Ending::Hangup),
             },
+            layout = come(&mut elsewhere) => {
+                if let Some(layout) = layout.filter(|_| kept.is_untouched(&app)) {
+                    app.adopt(&layout, &first);
+                    kept.is(&app);
+                    wanted = true;
+                }
+            }
             () = dirty.notified() => wanted = true,
             Some(report) = reports.recv() => {
                 if !matches!(report.presence, Presence::Live | Presence::Unreachable) {
@@ -301,6 +317,16 @@ async fn leave(output: &mut (impl AsyncWriteExt + Unpin), graphics: bool) {
         output.flush().await
     };
     let _ = tokio::time::timeout(LEAVE, put_back).await;
+}
+
+/// What another device left, once it is known.
+async fn come(elsewhere: &mut Option<JoinHandle<Option<Layout>>>) -> Option<Layout> {
+    let Some(asked) = elsewhere else {
+        return std::future::pending().await;
+    };
+    let layout = asked.await.ok().flatten();
+    *elsewhere = None;
+    layout
 }
 
 async fn sleep(until: Option<Instant>) {

@@ -23,7 +23,7 @@ fn what_was_stored_comes_back_and_damage_is_nothing() {
     std::fs::write(file(&paths), "{\"tabs\":3}").expect("damage");
     assert_eq!(Saved::load(&paths), Saved::default());
     Saved::default().store(&paths);
-    assert!(!file(&paths).exists());
+    assert!(Saved::load(&paths).tabs.is_empty());
 }
 
 fn session(name: &str) -> SessionId {
@@ -67,13 +67,23 @@ fn hosts_hear_of_agents_alone_and_have_nothing_run() {
         };
         assert_eq!(told.panes.get(&3), Some(&shell));
     }
+    // More than a person has, and what is not from this time, is not believed.
+    let text = three().for_hosts().expect("a layout").text;
+    let late = now_ms() + 2 * AHEAD;
+    let long = format!("{text}{}", " ".repeat(MOST_TOLD));
+    let far = text.replace("\"3\"", "\"4000000000\"");
+    for (at, text) in [(late, text.clone()), (20, long), (20, far)] {
+        assert_eq!(Saved::told(&Layout { at, text }, known, "sh"), None);
+    }
+    // That all was closed is something that is told.
+    let closed = Saved {
+        at: 30,
+        ..Saved::default()
+    };
+    let layout = closed.for_hosts().expect("a layout");
+    assert_eq!(Saved::told(&layout, known, "sh"), Some(closed));
     let nobody = |_: &SessionId| false;
-    for text in [
-        "",
-        "{}",
-        "[1]",
-        "{\"tabs\":{\"all\":[],\"current\":0},\"panes\":{}}",
-    ] {
+    for text in ["", "{}", "[1]"] {
         let layout = Layout {
             at: 20,
             text: text.into(),

@@ -53,13 +53,14 @@ fn the_person_says_whether_a_program_reads_the_clipboard() {
 #[test]
 fn a_no_tells_nothing() {
     let env = env();
+    // In the words that fit 80 columns.
     let mut t = mux(&env, &["--", "sh", "-c", ASKS], USUAL);
     t.wait_text("READY");
     let from = t.raw().len();
     t.send("q");
-    t.wait_text("wants to read");
+    t.wait_text("sh reads clipboard? C-b y/n/a");
     press(&mut t, "n");
-    t.wait_for("no question", |t| !t.shows("wants to read"));
+    t.wait_for("no question", |t| !t.shows("reads clipboard?"));
     // It is not asked about again for a while, and the program goes on.
     t.send("q");
     t.wait_for("another question", |t| {
@@ -69,7 +70,7 @@ fn a_no_tells_nothing() {
     t.wait_for("a key of the program's", |t| {
         t.text().iter().any(|l| l == "m")
     });
-    assert!(!t.shows("wants to read"));
+    assert!(!t.shows("reads clipboard?"));
     assert!(crate::common::terminal::find(&t.raw()[from..], b"\x1b]52;c;?").is_none());
     t.send("\x03");
     leave(t);

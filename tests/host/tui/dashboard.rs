@@ -102,8 +102,11 @@ fn checks_and_ends_are_told_and_a_near_deadline_is_marked() {
     t.wait_for("no mark any more", |t| {
         t.shows(" TTL 1h") && !t.shows("▲TTL")
     });
-    env.ok(&["terminate", &one, "--yes"]);
-    t.wait_for("its end on the bar", |t| bar_says(t, "soon has ended"));
+    // It is told for a few seconds: one looks while it is ended.
+    std::thread::scope(|scope| {
+        scope.spawn(|| env.ok(&["terminate", &one, "--yes"]));
+        t.wait_for("its end on the bar", |t| bar_says(t, "soon has ended"));
+    });
     leave(t);
 }
 

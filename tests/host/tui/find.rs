@@ -12,9 +12,12 @@ fn what_any_agent_wrote_is_found_and_opened_where_it_stands() {
     let many =
         sh("n=0; while [ $n -lt 3000 ]; do n=$((n+1)); echo row-$n-; done; echo RE''ADY; exec cat");
     let one = env.dispatch(&["--command", &many]);
-    let _two = env.dispatch(&["--command", &says("HELLO-row-x-FROM-TWO")]);
+    let two = env.dispatch(&["--command", &says("HELLO-row-x-FROM-TWO")]);
     let over = env.dispatch(&["--command", &sh("echo OV''ER-row-y-")]);
     env.await_status("its end", &over, |s| s.ended.is_some());
+    // All is written before it is searched: `row-N-` and a line's end each.
+    env.await_status("all rows", &one, |s| s.agents[0].bytes >= 31_893);
+    env.await_status("its line", &two, |s| s.agents[0].bytes >= 20);
     let short = |session: &str| session.trim_start_matches("session-").to_owned();
     let mut t = mux(&env, &["--", "sh"], WIDE);
     t.wait_text("ok>");

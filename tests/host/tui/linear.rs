@@ -35,9 +35,18 @@ fn sessions_are_lines_changes_are_lines_and_what_is_typed_is_done() {
     let one = env.dispatch(&["--name", "alpha", "--command", &asks()]);
     let mut t = env.terminal(&["--screen-reader"], size(200, 40));
     let who = format!("session {} alpha, agent 1 stty, ", short(&one));
-    let first = told(&mut t, "\r\n> ");
-    assert!(first.contains(&format!("1 of 1: {who}")), "{first}");
+    let mut first = told(&mut t, "\r\n> ");
     assert!(first.contains("Type a task, a number to attach, or help."));
+    // Its host may take longer than the first list waits.
+    for _ in 0..100 {
+        if first.contains(&format!("1 of 1: {who}")) {
+            break;
+        }
+        t.settle(std::time::Duration::from_millis(200));
+        t.send("list\r");
+        first += &told(&mut t, "\r\n> ");
+    }
+    assert!(first.contains(&format!("1 of 1: {who}")), "{first}");
     let mut all = first;
     // A change is a line when it happens, the prompt again below it.
     env.ok(&["send", &one, "go", "--enter"]);

@@ -111,8 +111,9 @@ fn every_key_of_looking_back_does_what_the_manual_says() {
     // Escape gives a selection up first.
     to_row(&mut h, 200, 1);
     h.t.send("vll");
+    let from = h.t.raw().len();
     h.t.send("\x1b");
-    h.t.settle(std::time::Duration::from_millis(120));
+    h.t.wait_for("the selection's end", |t| t.raw().len() > from);
     assert!(h.t.shows("[line"), "{:?}", h.t.text());
     for key in ["q", "\x1b", "\x03", "y", "\r"] {
         h.t.send(key);

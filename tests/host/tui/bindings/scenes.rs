@@ -115,7 +115,7 @@ fn sizes(h: &mut Hands) {
     // A key that repeats does so without the prefix.
     let again = h.bindings.keys_of(Action::GrowLeft);
     let again = sent(&again[0]).repeat(2);
-    h.t.send(again);
+    h.t.send(format!("{}{again}", h.prefix));
     h.t.wait_for("two more", |t| border(t) == Some(37));
     h.does("grow-right", "one to the right", |t| border(t) == Some(38));
     h.does("grow-left-5", "five to the left", |t| border(t) == Some(33));
@@ -225,7 +225,14 @@ fn back(h: &mut Hands) {
     h.does("paste", "what was copied", |t| t.shows("ok> 2"));
 }
 
-const VIEWS: &[&str] = &["list", "palette", "help", "detach", "search-all"];
+const VIEWS: &[&str] = &[
+    "list",
+    "palette",
+    "help",
+    "messages",
+    "detach",
+    "search-all",
+];
 
 fn views(h: &mut Hands) {
     for which in 0..h.bindings.keys_of(Action::List).len() {
@@ -244,6 +251,11 @@ fn views(h: &mut Hands) {
     h.t.send("\x1b");
     h.t.wait_for("its end", |t| !t.shows("rotate the panes"));
     h.does("help", "all keys", |t| t.shows("any key closes"));
+    h.t.send("q");
+    h.t.wait_for("its end", |t| !t.shows("any key closes"));
+    h.does("messages", "what was said", |t| {
+        t.shows("messages: any key closes")
+    });
     h.t.send("q");
     h.t.wait_for("its end", |t| !t.shows("any key closes"));
     h.does("search-all", "the search", |t| t.shows("search all agents"));
