@@ -100,6 +100,14 @@ impl Screen {
         false
     }
 
+    /// A wrap that is pending is made again by writing the last column, which is then what REP repeats: it must be
+    /// that now.
+    fn wraps_as_it_was_written(&self) -> bool {
+        let grid = self.core().grid();
+        let cell = &grid[grid.cursor.point];
+        !self.wraps_next() || self.core().rec.last == Some(cell.c)
+    }
+
     /// Cells can be drawn over it and taken off again: something was printed and the cursor is shown, nothing is half
     /// done, a character written anywhere is this character there, and the terminal's cursor is where it is here.
     pub fn takes_overlay(&self) -> bool {
@@ -111,6 +119,7 @@ impl Screen {
             && core.rec.active == CharsetIndex::G0
             && charset == StandardCharset::Ascii
             && core.rec.last.is_some()
+            && self.wraps_as_it_was_written()
             && !core.rec.images.mislead()
             && !self.is_doubtful(self.cursor().0)
     }

@@ -52,8 +52,8 @@ const SCRIPTS: [(&str, &[usize], &str); 14] = [
     ),
     (
         "17state_mouse",
-        &[175],
-        "1005 and 1006 are modes of their own",
+        &[132, 148, 163, 175, 178],
+        "1005 and 1006 are modes of their own, and 1015 is not offered in a pane",
     ),
     (
         "22state_save",
@@ -151,5 +151,5 @@ fn scripts_of_libvterm_see_what_they_want() {
     });
     same(&outcomes, expected);
     let passed: usize = outcomes.iter().map(|o| o.passed).sum();
-    assert!(passed >= 727, "{passed} checks passed");
+    assert!(passed >= 723, "{passed} checks passed");
 }

@@ -55,6 +55,9 @@ fn some_states_take_none() {
     ] {
         assert!(!takes(&format!("hello{bytes}")), "{bytes:?}");
     }
+    // The last column was erased after it was written: REP would repeat a blank.
+    let full = "x".repeat(20);
+    assert!(takes(&full) && !takes(&format!("{full}\x1b[J")));
 }
 
 #[test]
