@@ -7,6 +7,7 @@ mod dashboard;
 mod find;
 mod images;
 mod inside;
+mod kept;
 mod linear;
 mod links;
 mod list;
