@@ -23,7 +23,7 @@ use crate::tui::replay::Play;
 /// Play an agent's history as it happened
 ///
 /// On a terminal with a time line below it: Space pauses, the arrows go 5 seconds, < and > change the speed, . and ,
-/// step while it is paused, [ and ] go to the marks (the agent came to another state, or was resized), 0 to 9 to a
+/// step while it is paused, square brackets go to the marks (the agent came to another state, or was resized), 0 to 9 to a
 /// tenth, g and G to the beginning and the end, / searches forward and n again, q leaves.
 #[derive(Debug, clap::Args)]
 pub struct Args {

@@ -109,7 +109,7 @@ pub async fn open(ctx: &Ctx, at: &Where, progress: &Progress) -> Result<Site> {
 /// Opens EC2's alone.
 ///
 /// # Errors
-/// As [`open`], and where another provider was named.
+/// As [`open()`], and where another provider was named.
 pub async fn ebs(ctx: &Ctx, at: &Where) -> Result<Arc<Ebs>> {
     let provider = at.provider(ctx);
     if provider != "ec2" {

@@ -45,10 +45,10 @@ pub async fn open(
     open_over(paths, config, region, binaries, reach).await
 }
 
-/// As [`open`], over connections that the caller can have.
+/// As [`open()`], over connections that the caller can have.
 ///
 /// # Errors
-/// As [`open`].
+/// As [`open()`].
 pub async fn open_over(
     paths: &Paths,
     config: &Config,
@@ -59,10 +59,10 @@ pub async fn open_over(
     as_device(paths, config, region, binaries, reach, device(paths)?).await
 }
 
-/// As [`open`], for who only looks: a device that has never used EC2 gets no key by it.
+/// As [`open()`], for who only looks: a device that has never used EC2 gets no key by it.
 ///
 /// # Errors
-/// As [`open`].
+/// As [`open()`].
 pub async fn look(
     paths: &Paths,
     config: &Config,
