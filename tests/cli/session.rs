@@ -291,7 +291,10 @@ fn files_ports_and_shells_on_its_machine() {
         "deep\n"
     );
     for (args, said) in [
-        (vec!["cp", "tree", "x:y"], "there is no session"),
+        (
+            vec!["cp", "tree", "nobody-of-that-name:y"],
+            "there is no session",
+        ),
         (vec!["cp", "big", "big2"], "both sides of the copy are here"),
     ] {
         let ran = env.run(&args);
