@@ -16,6 +16,7 @@ mod overlay;
 mod pane;
 pub mod replay;
 mod saved;
+mod stage;
 mod theme;
 mod toasts;
 mod ways;

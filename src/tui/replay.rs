@@ -15,8 +15,9 @@ use tokio::sync::mpsc;
 use self::film::{Film, Reel};
 use self::keys::{FASTEST, SLOWEST, Typing};
 use super::keys::{Input, next};
+use super::stage::{ENTER, FRAME, SEQUENCE, leave, sleep};
 use super::{Ending, Theme};
-use crate::client::attach::{Console, Outside, RESET_ALL};
+use crate::client::attach::{Console, Outside};
 use crate::client::history::History;
 use crate::config::{Chord, Code};
 use crate::error::{Error, Result};
@@ -24,18 +25,10 @@ use crate::model::{SessionEvent, Size};
 use crate::mux::canvas::{Canvas, Painted};
 use crate::mux::layout::Rect;
 
-/// A frame is not drawn sooner after the one before.
-const FRAME: Duration = Duration::from_millis(16);
 /// The time line moves at least so often while it plays.
 const TICK: Duration = Duration::from_millis(200);
-/// How long the rest of a sequence is waited for.
-const SEQUENCE: Duration = Duration::from_millis(50);
 /// A search gives way to keys after this.
 const SLICE: Duration = Duration::from_millis(10);
-/// The terminal is not waited for longer when we leave.
-const LEAVE: Duration = Duration::from_secs(2);
-const ENTER: &[u8] = b"\x1b[22;0t\x1b[?1049h";
-const RESTORE_TITLE: &[u8] = b"\x1b[23;0t";
 
 /// What is played, and where.
 pub struct Play {
@@ -159,7 +152,7 @@ pub async fn run(play: Play) -> Result<(Ending, bool)> {
                     }
                     Outside::Suspend => {
                         pending.clear();
-                        leave(&mut output).await;
+                        leave(&mut output, b"").await;
                         console.suspend();
                         pending.extend_from_slice(ENTER);
                         painted.forget();
@@ -207,27 +200,10 @@ pub async fn run(play: Play) -> Result<(Ending, bool)> {
     let ending = player.ending.unwrap_or(Ending::Hangup);
     // What went wrong is told on the terminal as it was.
     if played.is_err() || ending != Ending::Hangup {
-        leave(&mut output).await;
+        leave(&mut output, b"").await;
     }
     played?;
     Ok((ending, player.interrupted))
-}
-
-/// Puts the terminal back. One that takes nothing cannot be helped.
-async fn leave(output: &mut (impl AsyncWriteExt + Unpin)) {
-    let put_back = async {
-        output.write_all(RESET_ALL).await?;
-        output.write_all(RESTORE_TITLE).await?;
-        output.flush().await
-    };
-    let _ = tokio::time::timeout(LEAVE, put_back).await;
-}
-
-async fn sleep(until: Option<Instant>) {
-    match until {
-        Some(at) => tokio::time::sleep_until(at.into()).await,
-        None => std::future::pending().await,
-    }
 }
 
 impl Player {

@@ -10,11 +10,12 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::super::pane::{Said, Wires};
+use super::super::stage::{ENTER, FRAME, SEQUENCE, leave, sleep};
 use super::super::ways::Ways;
 use super::super::{Ending, Start};
 use super::keep::Kept;
 use super::*;
-use crate::client::attach::{CELL_QUESTION, Facts, Outside, QUESTIONS, RESET_ALL};
+use crate::client::attach::{CELL_QUESTION, Facts, Outside, QUESTIONS};
 use crate::client::cloud;
 use crate::client::status::{Presence, Report, watch as follow};
 use crate::client::who;
@@ -24,21 +25,14 @@ use crate::mux::canvas::Painted;
 use crate::mux::images::Takes;
 use crate::ssh::Nobody;
 
-/// A frame is not drawn sooner after the one before.
-const FRAME: Duration = Duration::from_millis(16);
 /// Ages are drawn anew, and sessions looked for that began elsewhere.
 const TICK: Duration = Duration::from_secs(1);
-/// How long the rest of a sequence is waited for.
-const SEQUENCE: Duration = Duration::from_millis(50);
+/// How long the rest of a long sequence is waited for.
 const LONG_SEQUENCE: Duration = Duration::from_secs(5);
 /// How long the terminal's answers are waited for.
 const FACTS: Duration = Duration::from_millis(250);
-/// The terminal is not waited for longer when we leave.
-const LEAVE: Duration = Duration::from_secs(2);
-
-/// The alternate screen, its title put aside.
-const ENTER: &[u8] = b"\x1b[22;0t\x1b[?1049h";
-const RESTORE_TITLE: &[u8] = b"\x1b[23;0t";
+/// All of kitty's images go.
+const NO_IMAGES: &[u8] = b"\x1b_Ga=d,d=A,q=2\x1b\\";
 
 pub async fn run(start: Start) -> Result<Ending> {
     let Start {
@@ -193,8 +187,7 @@ pub async fn run(start: Start) -> Result<Ending> {
                 }
                 Outside::Suspend => {
                     pending.clear();
-                    let graphics = takes.borrow().kitty;
-                    leave(&mut output, graphics).await;
+                    leave(&mut output, images_of(&takes)).await;
                     suspended = console.suspend();
                     if !suspended {
                         pending.extend_from_slice(ENTER);
@@ -293,8 +286,7 @@ pub async fn run(start: Start) -> Result<Ending> {
     let told = kept.leave(&app);
     let ending = app.ending.unwrap_or(Ending::Hangup);
     if ending != Ending::Hangup {
-        let graphics = takes.borrow().kitty;
-        leave(&mut output, graphics).await;
+        leave(&mut output, images_of(&takes)).await;
     }
     told.await;
     Ok(ending)
@@ -306,17 +298,9 @@ fn cell_of(size: Size, pixels: Option<(u16, u16)>) -> Option<(u16, u16)> {
     cell.filter(|(w, h)| *w > 0 && *h > 0)
 }
 
-/// Puts the terminal back. One that takes nothing cannot be helped.
-async fn leave(output: &mut (impl AsyncWriteExt + Unpin), graphics: bool) {
-    let put_back = async {
-        if graphics {
-            output.write_all(b"\x1b_Ga=d,d=A,q=2\x1b\\").await?;
-        }
-        output.write_all(RESET_ALL).await?;
-        output.write_all(RESTORE_TITLE).await?;
-        output.flush().await
-    };
-    let _ = tokio::time::timeout(LEAVE, put_back).await;
+/// What takes away the images that a terminal may have of us.
+fn images_of(takes: &watch::Sender<Takes>) -> &'static [u8] {
+    if takes.borrow().kitty { NO_IMAGES } else { b"" }
 }
 
 /// What another device left, once it is known.
@@ -327,13 +311,6 @@ async fn come(elsewhere: &mut Option<JoinHandle<Option<Layout>>>) -> Option<Layo
     let layout = asked.await.ok().flatten();
     *elsewhere = None;
     layout
-}
-
-async fn sleep(until: Option<Instant>) {
-    match until {
-        Some(at) => tokio::time::sleep_until(at.into()).await,
-        None => std::future::pending().await,
-    }
 }
 
 impl App {
