@@ -76,25 +76,17 @@ impl Find {
     }
 
     pub fn key(&mut self, key: Chord) -> Next {
-        let mut results = lock(&self.results);
-        let (last, chosen) = (results.hits.len().saturating_sub(1), results.chosen);
-        results.chosen = match (key.code, key.ctrl) {
-            (Code::Up, _) | (Code::Char('p'), true) => chosen.saturating_sub(1),
-            (Code::Down, _) | (Code::Char('n'), true) => (chosen + 1).min(last),
-            (Code::PageUp, _) => chosen.saturating_sub(10),
-            (Code::PageDown, _) => (chosen + 10).min(last),
-            _ => chosen,
-        };
-        if results.chosen != chosen {
-            return Next::Stay;
-        }
-        let hit = results.hits.get(chosen).cloned();
-        drop(results);
         match (key.code, key.ctrl) {
             (Code::Escape, _) | (Code::Char('c' | 'g'), true) => return Next::Leave,
-            (Code::Enter, _) => return hit.map_or(Next::Stay, Next::Open),
-            (Code::Up | Code::Down | Code::PageUp | Code::PageDown, _)
-            | (Code::Char('n' | 'p'), true) => {}
+            (Code::Enter, _) => {
+                let results = lock(&self.results);
+                let hit = results.hits.get(results.chosen).cloned();
+                return hit.map_or(Next::Stay, Next::Open);
+            }
+            (Code::Up, _) | (Code::Char('p'), true) => self.go(-1),
+            (Code::Down, _) | (Code::Char('n'), true) => self.go(1),
+            (Code::PageUp, _) => self.go(-10),
+            (Code::PageDown, _) => self.go(10),
             _ => {
                 let before = self.line.text();
                 self.line.key(key);
@@ -104,6 +96,12 @@ impl Find {
             }
         }
         Next::Stay
+    }
+
+    fn go(&self, by: isize) {
+        let mut results = lock(&self.results);
+        let last = results.hits.len().saturating_sub(1);
+        results.chosen = results.chosen.saturating_add_signed(by).min(last);
     }
 
     pub fn paste(&mut self, text: &str) {
