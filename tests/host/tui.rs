@@ -16,7 +16,7 @@ mod panes;
 use remote_compute::model::Size;
 
 use crate::common::env::TestEnv;
-use crate::common::terminal::Terminal;
+use crate::common::terminal::{Terminal, USUAL};
 
 /// The prefix.
 const B: &str = "\x02";
@@ -56,4 +56,24 @@ fn leave(mut t: Terminal) {
 fn mux(env: &TestEnv, args: &[&str], size: Size) -> Terminal {
     let args: Vec<&str> = ["mux"].into_iter().chain(args.iter().copied()).collect();
     env.terminal(&args, size)
+}
+
+/// An environment in which a shell's prompt is `ok> `.
+fn env() -> TestEnv {
+    let mut env = TestEnv::new();
+    env.set("PS1", "ok> ");
+    env
+}
+
+/// A shell in a pane of a terminal that takes what `answers` say.
+fn shell(env: &TestEnv, answers: &[(&'static str, &'static str)]) -> Terminal {
+    let mut t = mux(env, &["--", "sh"], USUAL);
+    t.poses(answers);
+    t.wait_text("ok>");
+    t
+}
+
+/// How many panes of shells have their titles in the lines above them.
+fn titles(t: &Terminal) -> usize {
+    t.text().iter().map(|l| l.matches(" sh ").count()).sum()
 }

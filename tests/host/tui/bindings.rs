@@ -10,8 +10,8 @@ use std::fmt::Write as _;
 
 use remote_compute::config::{Action, Bindings, Chord};
 
-use self::scenes::{Place, SCENES, seen_in, titles};
-use super::mux;
+use self::scenes::{Place, SCENES, seen_in};
+use super::{mux, titles};
 use crate::common::env::TestEnv;
 use crate::common::terminal::{Terminal, USUAL};
 

@@ -1,20 +1,13 @@
 //! A program that asks for the clipboard: the person is asked, in a pane of this machine and in an agent's.
 
-use super::{WIDE, leave, mux, press};
+use super::{WIDE, env, leave, mux, press};
 use crate::agents::sh;
-use crate::common::env::TestEnv;
 use crate::common::terminal::USUAL;
 
 /// Asks once for each line it reads, and shows what it is told.
 const ASKS: &str = "stty -echo -icanon min 0 time 30; printf 'RE''ADY\\n'; while :; do \
     x=$(dd bs=99 count=1 2>/dev/null); case \"$x\" in '') continue;; q*) printf 'asked\\n\\033]52;c;?\\007'; continue;; esac; \
     printf '%s' \"$x\" | cat -v; echo; done";
-
-fn env() -> TestEnv {
-    let mut env = TestEnv::new();
-    env.set("PS1", "ok> ");
-    env
-}
 
 #[test]
 fn the_person_says_whether_a_program_reads_the_clipboard() {

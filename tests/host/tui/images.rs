@@ -1,22 +1,7 @@
 //! Images in panes: passed on to a terminal that takes them, and a word of their size where they cannot be.
 
-use super::{leave, mux, press, run};
-use crate::common::env::TestEnv;
-use crate::common::terminal::{Terminal, USUAL};
-
-fn env() -> TestEnv {
-    let mut env = TestEnv::new();
-    env.set("PS1", "ok> ");
-    env
-}
-
-/// A terminal that takes what `answers` say.
-fn shell(env: &TestEnv, answers: &[(&'static str, &'static str)]) -> Terminal {
-    let mut t = mux(env, &["--", "sh"], USUAL);
-    t.poses(answers);
-    t.wait_text("ok>");
-    t
-}
+use super::{env, leave, mux, press, run, shell};
+use crate::common::terminal::USUAL;
 
 /// 80 by 40 pixels: 8 by 2 cells.
 const SIXEL: &str = "\\033Pq\"1;1;80;40#0;2;99;0;0#0!80~-\\033\\\\";

@@ -1,21 +1,7 @@
 //! Inside a pane a program has its whole terminal: what it draws, sets and asks for arrives, and so does what is sent.
 
-use super::{column, leave, mux, press, run};
-use crate::common::env::TestEnv;
-use crate::common::terminal::{Terminal, USUAL, find, size};
-
-fn env() -> TestEnv {
-    let mut env = TestEnv::new();
-    env.set("PS1", "ok> ");
-    env
-}
-
-fn shell(env: &TestEnv, answers: &[(&'static str, &'static str)]) -> Terminal {
-    let mut t = mux(env, &["--", "sh"], USUAL);
-    t.poses(answers);
-    t.wait_text("ok>");
-    t
-}
+use super::{column, env, leave, press, run, shell};
+use crate::common::terminal::{Terminal, find, size};
 
 /// A program that shows what it is sent.
 const SHOWS: &str = "stty -echo -icanon; cat -v";

@@ -2,19 +2,13 @@
 
 use rustix::process::Signal;
 
-use super::{leave, mux, press};
-use crate::common::env::TestEnv;
-use crate::common::terminal::{Terminal, USUAL};
+use super::{env, leave, mux, press, titles};
+use crate::common::terminal::USUAL;
 use crate::common::{SOON, await_true};
-
-fn titles(t: &Terminal) -> usize {
-    t.text().iter().map(|l| l.matches(" sh ").count()).sum()
-}
 
 #[test]
 fn panes_outlive_a_client_that_is_killed_and_closed_ones_stay_closed() {
-    let mut env = TestEnv::new();
-    env.set("PS1", "ok> ");
+    let env = env();
     let mut t = mux(&env, &["--", "sh"], USUAL);
     t.wait_text("ok>");
     press(&mut t, "%");

@@ -1,25 +1,14 @@
 //! Panes and tabs: each of tmux's keys does what hands expect of it.
 
-use super::{WIDE, column, leave, mux, press, run};
+use super::{WIDE, column, env, leave, mux, press, run, titles};
 use crate::agents::{answers, says};
 use crate::common::env::TestEnv;
 use crate::common::terminal::{Terminal, USUAL, size};
-
-fn env() -> TestEnv {
-    let mut env = TestEnv::new();
-    env.set("PS1", "ok> ");
-    env
-}
 
 fn shell(env: &TestEnv) -> Terminal {
     let mut t = mux(env, &["--", "sh"], USUAL);
     t.wait_text("ok>");
     t
-}
-
-/// How many panes' titles are seen in the line above them.
-fn titles(t: &Terminal) -> usize {
-    t.text().iter().map(|l| l.matches(" sh ").count()).sum()
 }
 
 #[test]

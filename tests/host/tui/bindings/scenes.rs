@@ -5,7 +5,7 @@ use remote_compute::config::Action;
 use super::{Hands, Scene, sent};
 use crate::agents::answers;
 use crate::common::terminal::Terminal;
-use crate::tui::{WIDE, mux};
+use crate::tui::{WIDE, mux, titles};
 
 pub const SCENES: &[Scene] = &[
     (PANES, panes),
@@ -35,11 +35,6 @@ pub fn seen_in(t: &Terminal, word: &str, (left, right, top, bottom): Place) -> b
             .collect::<String>()
     })
     .any(|part| part.contains(word))
-}
-
-/// Panes' titles.
-pub fn titles(t: &Terminal) -> usize {
-    t.text().iter().map(|l| l.matches(" sh ").count()).sum()
 }
 
 /// The column of the border between panes side by side.
